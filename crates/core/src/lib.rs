@@ -1,0 +1,27 @@
+//! uvring-core: system calls become events.
+//!
+//! no_std, no allocation, nothing global. A file uses only layers below its own:
+//!
+//! ```text
+//!   driver/{mod,watch,op}        the seam: Watch, Op, wait, next, fd
+//!   driver/{epoll,uring,sim}     one backend each
+//!   uring/{setup,map,sq,cq,sqe,buf_ring,probe}    one part of a ring each
+//!   epoll   socket   file   wake                  one kernel object each
+//!   list    wheel    mpsc   clock                 plain data structures
+//! ```
+//!
+//! Everything that must outlive a call is owned by the caller and linked in
+//! place, so nothing here allocates and nothing can run out of memory.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod driver;
+pub mod epoll;
+pub mod list;
+
+pub use rustix::io::Errno;
+
+/// Result of a system call: the kernel's error number, never a panic.
+pub type Result<T> = core::result::Result<T, Errno>;

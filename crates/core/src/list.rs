@@ -1,0 +1,147 @@
+//! An intrusive circular list: two pointers, the layout of libuv's queue.
+//!
+//! A [`Link`] is embedded in whatever is listed; a list is a `Link` of its own
+//! that serves as the head. Insertion and removal cost a few stores and never
+//! look at the rest of the list. An unlinked link points at itself.
+//!
+//! Links are reached through raw pointers because the memory is the C caller's
+//! and the element is recovered from its link by subtracting an offset.
+
+use core::cell::Cell;
+use core::ptr;
+
+/// One element's place in a list, or a list's head.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Link {
+    next: Cell<*const Link>,
+    prev: Cell<*const Link>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Link {
+    /// A link that is not initialised yet: [`init`] makes it point at itself once it has its place.
+    pub const fn new() -> Self {
+        Link { next: Cell::new(ptr::null()), prev: Cell::new(ptr::null()) }
+    }
+}
+
+/// Makes `link` point at itself: an empty list, or an element on no list.
+///
+/// # Safety
+/// `link` is valid for writes and does not move while it is linked.
+pub unsafe fn init(link: *const Link) {
+    // SAFETY: the caller vouches for `link`.
+    unsafe {
+        (*link).next.set(link);
+        (*link).prev.set(link);
+    }
+}
+
+/// Whether `link` is on no list (as an element) or has no elements (as a head).
+/// A link that was zero-filled and never initialised counts as empty.
+///
+/// # Safety
+/// `link` is valid for reads.
+pub unsafe fn is_empty(link: *const Link) -> bool {
+    // SAFETY: the caller vouches for `link`.
+    let next = unsafe { (*link).next.get() };
+    ptr::eq(next, link) || next.is_null()
+}
+
+/// Puts `link` at the end of the list `head`.
+///
+/// # Safety
+/// Both are initialised and valid; `link` is on no list.
+pub unsafe fn push_back(head: *const Link, link: *const Link) {
+    // SAFETY: `head` and its last element are live links of one list.
+    unsafe {
+        let last = (*head).prev.get();
+        (*link).next.set(head);
+        (*link).prev.set(last);
+        (*last).next.set(link);
+        (*head).prev.set(link);
+    }
+}
+
+/// Puts `link` at the start of the list `head`.
+///
+/// # Safety
+/// As for [`push_back`].
+pub unsafe fn push_front(head: *const Link, link: *const Link) {
+    // SAFETY: as for `push_back`; the list is circular, so the front is the back of the first.
+    unsafe { push_back((*head).next.get(), link) }
+}
+
+/// Takes `link` off its list and leaves it pointing at itself. Harmless on a link that is on no list.
+///
+/// # Safety
+/// `link` is initialised, and its neighbours, if any, are live.
+pub unsafe fn remove(link: *const Link) {
+    // SAFETY: the neighbours of a linked element are live by the caller's word.
+    unsafe {
+        let (next, prev) = ((*link).next.get(), (*link).prev.get());
+        (*prev).next.set(next);
+        (*next).prev.set(prev);
+        init(link);
+    }
+}
+
+/// The first element, or `None` when the list is empty. The element stays listed.
+///
+/// # Safety
+/// `head` is initialised and valid.
+pub unsafe fn first(head: *const Link) -> Option<*const Link> {
+    // SAFETY: the caller vouches for `head`.
+    unsafe { if is_empty(head) { None } else { Some((*head).next.get()) } }
+}
+
+/// Takes the first element off the list.
+///
+/// # Safety
+/// `head` is initialised and valid, and so are its elements.
+pub unsafe fn pop_front(head: *const Link) -> Option<*const Link> {
+    // SAFETY: the first element of a live list is live.
+    unsafe {
+        let link = first(head)?;
+        remove(link);
+        Some(link)
+    }
+}
+
+/// The element after `link`, or `None` at the end of the list `head`.
+///
+/// # Safety
+/// `link` is an element of `head`'s list.
+pub unsafe fn after(head: *const Link, link: *const Link) -> Option<*const Link> {
+    // SAFETY: `link` is live by the caller's word.
+    let next = unsafe { (*link).next.get() };
+    if ptr::eq(next, head) { None } else { Some(next) }
+}
+
+/// Moves every element of `from` to the empty or uninitialised head `to`, in order and in constant time.
+///
+/// A callback that adds to `from` while `to` is walked is then seen only on the next walk.
+///
+/// # Safety
+/// `from` is initialised and valid, `to` is valid and has no elements.
+pub unsafe fn take(from: *const Link, to: *const Link) {
+    // SAFETY: relinks the first and last element, which are live, to the new head.
+    unsafe {
+        init(to);
+        if is_empty(from) {
+            return;
+        }
+        let (head, tail) = ((*from).next.get(), (*from).prev.get());
+        (*to).next.set(head);
+        (*to).prev.set(tail);
+        (*head).prev.set(to);
+        (*tail).next.set(to);
+        init(from);
+    }
+}

@@ -1,0 +1,3 @@
+#![no_std]
+#![allow(dead_code)]
+pub mod abi;
