@@ -5,6 +5,8 @@
 #![allow(non_camel_case_types, missing_docs, reason = "the names and their meaning are libuv's")]
 
 mod callbacks;
+mod enums;
+mod errno;
 mod handles;
 mod loop_;
 mod misc;
@@ -14,6 +16,8 @@ use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
 pub use self::callbacks::*;
+pub use self::enums::*;
+pub use self::errno::*;
 pub use self::handles::*;
 pub use self::loop_::*;
 pub use self::misc::*;

@@ -1,0 +1,53 @@
+//! Watching a path by inotify: not there yet.
+
+use core::ffi::{c_char, c_int, c_uint};
+
+use crate::abi::*;
+
+/// Not there yet: `UV_ENOSYS`.
+///
+/// # Safety
+/// Reads and writes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_event_init(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_fs_event_t,
+) -> c_int {
+    UV_ENOSYS
+}
+
+/// Not there yet: `UV_ENOSYS`.
+///
+/// # Safety
+/// Reads and writes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_event_start(
+    handle: *mut uv_fs_event_t,
+    cb: uv_fs_event_cb,
+    path: *const c_char,
+    flags: c_uint,
+) -> c_int {
+    UV_ENOSYS
+}
+
+/// Not there yet: `UV_ENOSYS`.
+///
+/// # Safety
+/// Reads and writes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_event_stop(handle: *mut uv_fs_event_t) -> c_int {
+    UV_ENOSYS
+}
+
+/// Not there yet: `UV_ENOSYS`.
+///
+/// # Safety
+/// Reads and writes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_event_getpath(
+    handle: *mut uv_fs_event_t,
+    buffer: *mut c_char,
+    size: *mut usize,
+) -> c_int {
+    UV_ENOSYS
+}
