@@ -210,3 +210,13 @@ pub const UV_FS_O_RANDOM: c_int = 0;
 pub const UV_FS_O_SHORT_LIVED: c_int = 0;
 pub const UV_FS_O_SEQUENTIAL: c_int = 0;
 pub const UV_FS_O_TEMPORARY: c_int = 0;
+
+// uv_pipe_bind2 and uv_pipe_connect2.
+pub const UV_PIPE_NO_TRUNCATE: c_uint = 1;
+
+// uv_thread_setpriority.
+pub const UV_THREAD_PRIORITY_HIGHEST: c_int = 2;
+pub const UV_THREAD_PRIORITY_ABOVE_NORMAL: c_int = 1;
+pub const UV_THREAD_PRIORITY_NORMAL: c_int = 0;
+pub const UV_THREAD_PRIORITY_BELOW_NORMAL: c_int = -1;
+pub const UV_THREAD_PRIORITY_LOWEST: c_int = -2;

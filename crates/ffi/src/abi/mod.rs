@@ -7,6 +7,7 @@
 mod callbacks;
 mod enums;
 mod errno;
+mod ext;
 mod handles;
 mod loop_;
 mod misc;
@@ -18,6 +19,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 pub use self::callbacks::*;
 pub use self::enums::*;
 pub use self::errno::*;
+pub use self::ext::*;
 pub use self::handles::*;
 pub use self::loop_::*;
 pub use self::misc::*;

@@ -68,7 +68,7 @@ pub struct uv_udp_send_s {
     pub r#type: Cell<uv_req_type>,
     pub reserved: uv__req_scratch,
     pub handle: Cell<*mut uv_udp_t>,
-    pub cb: Cell<usize>,
+    pub cb: Cell<uv_udp_send_cb>,
     pub queue: uv__queue,
     pub u: Cell<[u64; 16]>,
     pub nbufs: Cell<c_uint>,
