@@ -17,9 +17,13 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod clock;
 pub mod driver;
 pub mod epoll;
 pub mod list;
+pub mod mpsc;
+pub mod socket;
+pub mod wake;
 
 pub use rustix::io::Errno;
 
