@@ -1,0 +1,250 @@
+//! Results of a run, the list of tests that must pass, and what is printed.
+use super::Backend;
+use crate::{dirs, libuv};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+/// How a test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    Pass,
+    Fail,
+    Skip,
+    Timeout,
+}
+
+/// One test's result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TestResult {
+    pub(crate) name: String,
+    pub(crate) result: Outcome,
+    /// Why it did not pass.
+    pub(crate) reason: String,
+    pub(crate) seconds: f64,
+    /// It failed beside other tests and passed when run again alone.
+    pub(crate) alone: bool,
+    /// The uv_* functions that the test's source file calls.
+    pub(crate) functions: BTreeSet<String>,
+    /// Everything it printed.
+    #[serde(skip)]
+    pub(crate) output: String,
+}
+
+impl fmt::Display for TestResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.result {
+            Outcome::Pass => "ok  ",
+            Outcome::Fail => "FAIL",
+            Outcome::Skip => "skip",
+            Outcome::Timeout => "TIME",
+        };
+        write!(f, "{word} {} ({:.2} s)", self.name, self.seconds)?;
+        if !self.reason.is_empty() {
+            write!(f, ": {}", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// Passed, failed, skipped.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// The file that a cached reference is read from.
+#[derive(Serialize, Deserialize)]
+struct Cached {
+    key: String,
+    results: Vec<TestResult>,
+}
+
+/// Results of all tests of a run.
+pub(crate) struct Report {
+    backend: Backend,
+    key: String,
+    results: Vec<TestResult>,
+    partial: bool,
+}
+
+impl Report {
+    /// `partial` when a filter left tests out.
+    pub(crate) fn new(
+        backend: Backend,
+        source: &libuv::Source,
+        results: Vec<TestResult>,
+        partial: bool,
+    ) -> Self {
+        Self { backend, key: key(source), results, partial }
+    }
+
+    /// The reference's results, if this kernel ran this version of libuv before.
+    pub(crate) fn cached_reference(source: &libuv::Source) -> Result<Option<Self>> {
+        let Ok(json) = fs::read(file("reference")) else {
+            return Ok(None);
+        };
+        let cached: Cached = serde_json::from_slice(&json)?;
+        let key = key(source);
+        let fresh = cached.key == key;
+        Ok(fresh.then_some(Self {
+            backend: Backend::Reference,
+            key,
+            results: cached.results,
+            partial: false,
+        }))
+    }
+
+    /// Writes target/conformance/BACKEND.json; a filtered run leaves the file alone.
+    pub(crate) fn save(&self) -> Result<()> {
+        if self.partial {
+            return Ok(());
+        }
+        let path = file(self.backend.name());
+        let json = if self.backend == Backend::Reference {
+            let results = self.results.clone();
+            serde_json::to_vec_pretty(&Cached { key: self.key.clone(), results })?
+        } else {
+            serde_json::to_vec_pretty(&self.results)?
+        };
+        fs::write(&path, json).with_context(|| path.display().to_string())
+    }
+
+    /// How many passed, failed and were skipped.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for result in &self.results {
+            match result.result {
+                Outcome::Pass => counts.passed += 1,
+                Outcome::Skip => counts.skipped += 1,
+                Outcome::Fail | Outcome::Timeout => counts.failed += 1,
+            }
+        }
+        counts
+    }
+
+    fn with(&self, outcome: Outcome) -> BTreeSet<&str> {
+        let wanted = self.results.iter().filter(|result| result.result == outcome);
+        wanted.map(|result| result.name.as_str()).collect()
+    }
+
+    /// Tests of the list of those that must pass, and did not in this run.
+    pub(crate) fn regressions(&self) -> Result<Vec<String>> {
+        if self.backend == Backend::Reference {
+            return Ok(Vec::new());
+        }
+        let passed = self.with(Outcome::Pass);
+        let ran: BTreeSet<&str> = self.results.iter().map(|result| result.name.as_str()).collect();
+        let expected = expected()?;
+        let must = expected.iter().filter(|(_, backends)| backends.contains(self.backend.name()));
+        Ok(must
+            .map(|(name, _)| name)
+            .filter(|name| !passed.contains(name.as_str()))
+            .filter(|name| !self.partial || ran.contains(name.as_str()))
+            .cloned()
+            .collect())
+    }
+
+    /// Prints what stands out, and the counts as the last line.
+    pub(crate) fn print(&self, reference: Option<&Self>) -> Result<()> {
+        println!();
+        let names = |title: &str, names: &[&str]| {
+            if !names.is_empty() {
+                println!("{title} ({}):", names.len());
+                for name in names {
+                    println!("  {name}");
+                }
+            }
+        };
+        let alone = self.results.iter().filter(|result| result.alone);
+        let alone: Vec<&str> = alone.map(|result| result.name.as_str()).collect();
+        names("passed only when run again alone", &alone);
+        if let Some(reference) = reference {
+            let on_reference = reference.with(Outcome::Pass);
+            let failing = self.results.iter().filter(|result| {
+                result.result != Outcome::Pass && on_reference.contains(result.name.as_str())
+            });
+            let lines: Vec<String> =
+                failing.map(|result| format!("{}: {}", result.name, result.reason)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            names("pass on the reference and not here", &lines);
+            let expected = expected()?;
+            let fresh: Vec<&str> = self
+                .with(Outcome::Pass)
+                .into_iter()
+                .filter(|name| on_reference.contains(name))
+                .filter(|name| {
+                    expected.get(*name).is_none_or(|set| !set.contains(self.backend.name()))
+                })
+                .collect();
+            names("improvements: pass and are not in expected.txt yet (--bless)", &fresh);
+        }
+        let regressions = self.regressions()?;
+        let lost: Vec<&str> = regressions.iter().map(String::as_str).collect();
+        names("REGRESSIONS: in expected.txt and did not pass", &lost);
+        println!("conformance on {}: {}", self.backend.name(), self.counts());
+        Ok(())
+    }
+
+    /// Adds what passed to the list of tests that must pass, and takes out nothing.
+    pub(crate) fn bless(&self) -> Result<()> {
+        let mut list = expected()?;
+        for name in self.with(Outcome::Pass) {
+            let backends = list.entry(name.to_owned()).or_default();
+            backends.insert(self.backend.name().to_owned());
+        }
+        let mut text = String::from(
+            "# Tests of libuv that must pass, and on which backends.\n\
+             # `cargo xtask conformance --backend NAME --bless` adds what passes.\n",
+        );
+        for (name, backends) in &list {
+            let backends: Vec<&str> = backends.iter().map(String::as_str).collect();
+            text.push_str(&format!("{name}: {}\n", backends.join(" ")));
+        }
+        let path = expected_file();
+        fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+}
+
+fn expected_file() -> PathBuf {
+    dirs::root().join("ffi-tests/conformance/expected.txt")
+}
+
+/// The tests that must pass, each with its backends. No list yet is an empty list.
+fn expected() -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let path = expected_file();
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        text => text.with_context(|| path.display().to_string())?,
+    };
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, rest)| {
+            (name.to_owned(), rest.split_whitespace().map(str::to_owned).collect())
+        })
+        .collect())
+}
+
+fn file(name: &str) -> PathBuf {
+    dirs::target().join("conformance").join(format!("{name}.json"))
+}
+
+/// What a cached reference depends on.
+fn key(source: &libuv::Source) -> String {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("libuv-sys2 {} on {}", source.version, kernel.trim())
+}

@@ -1,0 +1,439 @@
+//! `include/uv.h` and `include/uvring.h`: cbindgen's output, put in order for a reader.
+//!
+//! cbindgen writes one declaration after the other as it meets them. Here the output is taken
+//! apart, shortened, grouped by subject and put between the hand-written parts of `include/uv`.
+use crate::dirs;
+use anyhow::{Context, Result, bail};
+use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Language, Style};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// What the hand-written headers define: cbindgen must use these names, not declare them.
+const PRELUDE: &[&str] = &[
+    "uv__queue", "uv__io_t", "uv__work", "uv_file", "uv_os_sock_t", "uv_os_fd_t", "uv_pid_t",
+    "uv_uid_t", "uv_gid_t", "uv_once_t", "uv_thread_t", "uv_mutex_t", "uv_rwlock_t", "uv_sem_t",
+    "uv_cond_t", "uv_key_t", "uv_barrier_t", "uv_handle_type", "uv_req_type", "uv_run_mode",
+    "uv_loop_option", "uv_clock_id", "uv_membership", "uv_tty_mode_t", "uv_tty_vtermstate_t",
+    "uv_stdio_flags", "uv_dirent_type_t", "uv_fs_type", "uvring_option", "uvring_backend",
+];
+
+/// Types whose C name carries a tag.
+const RENAMED: &[(&str, &str)] = &[
+    ("uv__queue", "struct uv__queue"),
+    ("uv__work", "struct uv__work"),
+    ("sockaddr", "struct sockaddr"),
+    ("sockaddr_in", "struct sockaddr_in"),
+    ("sockaddr_in6", "struct sockaddr_in6"),
+    ("sockaddr_storage", "struct sockaddr_storage"),
+    ("addrinfo", "struct addrinfo"),
+    ("termios", "struct termios"),
+    ("AtomicU32", "unsigned int"),
+    ("AtomicI32", "int"),
+];
+
+/// Where C says something that Rust cannot.
+const REWRITTEN: &[(&str, &str)] = &[
+    // The private bytes of a request are two members in C.
+    ("  union uv__req_scratch reserved;", "  void *reserved[5];\n  void *reserved2[1];"),
+    // POSIX has a name for it.
+    ("ptrdiff_t", "ssize_t"),
+];
+
+/// Functions by subject, in the order of libuv's manual; the first prefix that fits is taken.
+const SUBJECTS: &[(&str, &[&str])] = &[
+    ("Version and errors", &["uv_version", "uv_strerror", "uv_err_name", "uv_translate_sys"]),
+    ("The library", &["uv_library_", "uv_replace_allocator"]),
+    ("File system events (fs_event)", &["uv_fs_event_"]),
+    ("File system polling (fs_poll)", &["uv_fs_poll_"]),
+    ("File operations (fs)", &["uv_fs_", "uv_get_osfhandle", "uv_open_osfhandle"]),
+    ("Requests (request)", &["uv_req_", "uv_cancel"]),
+    ("Timers (timer)", &["uv_timer_"]),
+    ("Prepare, check and idle", &["uv_prepare_", "uv_check_", "uv_idle_"]),
+    ("Waking the loop from another thread (async)", &["uv_async_"]),
+    ("Watching a descriptor (poll)", &["uv_poll_"]),
+    ("Signals (signal)", &["uv_signal_"]),
+    (
+        "Child processes (process)",
+        &["uv_spawn", "uv_process_", "uv_kill", "uv_disable_stdio_inheritance"],
+    ),
+    ("TCP (tcp)", &["uv_tcp_", "uv_socketpair"]),
+    ("Pipes and unix sockets (pipe)", &["uv_pipe"]),
+    ("Terminals (tty)", &["uv_tty_"]),
+    ("UDP (udp)", &["uv_udp_"]),
+    (
+        "Streams (stream)",
+        &[
+            "uv_stream_", "uv_shutdown", "uv_listen", "uv_accept", "uv_read_", "uv_write",
+            "uv_try_write", "uv_is_readable", "uv_is_writable",
+        ],
+    ),
+    ("Thread pool (threadpool)", &["uv_queue_work"]),
+    ("Names and addresses (dns)", &["uv_getaddrinfo", "uv_freeaddrinfo", "uv_getnameinfo"]),
+    ("Shared libraries (dll)", &["uv_dl"]),
+    (
+        "Threads and locks (threading)",
+        &[
+            "uv_thread_", "uv_once", "uv_key_", "uv_mutex_", "uv_rwlock_", "uv_sem_", "uv_cond_",
+            "uv_barrier_",
+        ],
+    ),
+    ("Metrics (metrics)", &["uv_metrics_"]),
+    ("Text", &["uv_utf16_", "uv_wtf8_"]),
+    (
+        "The loop (loop)",
+        &[
+            "uv_loop_", "uv_default_loop", "uv_run", "uv_stop", "uv_backend_", "uv_now",
+            "uv_update_time", "uv_walk",
+        ],
+    ),
+    (
+        "Handles (handle)",
+        &[
+            "uv_handle_", "uv_is_active", "uv_is_closing", "uv_close", "uv_ref", "uv_unref",
+            "uv_has_ref", "uv_send_buffer_size", "uv_recv_buffer_size", "uv_fileno", "uv_print_",
+            "uv_guess_handle",
+        ],
+    ),
+    ("The system (misc)", &["uv_"]),
+];
+
+/// Writes both headers, or with `check` fails if they are not what would be written.
+pub fn run(check: bool) -> Result<()> {
+    let root = dirs::root();
+    let declarations = Declarations::of(&root.join("crates/ffi"))?;
+    for (path, text) in [
+        ("include/uv.h", declarations.uv_h()?),
+        ("include/uvring.h", declarations.uvring_h()?),
+    ] {
+        let file = root.join(path);
+        if check {
+            let there = std::fs::read_to_string(&file).with_context(|| path.to_owned())?;
+            if there != text {
+                bail!("{path} is not what the sources say: run `cargo xtask header`");
+            }
+        } else {
+            std::fs::write(&file, text).with_context(|| path.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+/// One declaration of the generated header.
+struct Item {
+    /// Its comment: the first paragraph, in one line.
+    doc: String,
+    /// Without the comment.
+    code: String,
+}
+
+/// All declarations, by what they are.
+#[derive(Default)]
+struct Declarations {
+    /// `typedef struct A B;`
+    names: Vec<String>,
+    callbacks: Vec<Item>,
+    structs: Vec<Item>,
+    /// By name.
+    functions: BTreeMap<String, Item>,
+    /// Names in the order in which the sources declare them.
+    order: HashMap<String, usize>,
+}
+
+impl Declarations {
+    /// Runs cbindgen over the crate at `dir`.
+    fn of(dir: &Path) -> Result<Self> {
+        let mut text = Vec::new();
+        Builder::new()
+            .with_config(config(&abi_types(&dir.join("src/abi"))?))
+            .with_crate(dir)
+            .generate()
+            .context("cbindgen")?
+            .write(&mut text);
+        let mut text = String::from_utf8(text)?;
+        for (from, to) in REWRITTEN {
+            text = text.replace(from, to);
+        }
+        let mut found = Self::default();
+        for chunk in text.split("\n\n").filter(|chunk| !chunk.trim().is_empty()) {
+            found.add(chunk)?;
+        }
+        Ok(found)
+    }
+
+    /// Sorts one chunk of cbindgen's output in.
+    fn add(&mut self, chunk: &str) -> Result<()> {
+        let (doc, code) = split_doc(chunk.trim());
+        let code = own_tags(&code);
+        if let Some(rest) = code.strip_prefix("typedef struct ") {
+            // The prelude's own names come along as references only.
+            if rest.starts_with("uv_") {
+                self.names.push(code);
+            }
+        } else if code.starts_with("typedef") {
+            self.callbacks.push(Item { doc, code });
+        } else if code.starts_with("struct") || code.starts_with("union") {
+            if !code.starts_with("union uv__req_scratch") {
+                self.structs.push(Item { doc: String::new(), code });
+            }
+        } else if code.starts_with("UV_EXTERN") {
+            let open = code.find('(').context("a function without arguments")?;
+            let name = code[..open].rsplit([' ', '*']).next().unwrap_or_default().to_owned();
+            let code = if name == "uv_loop_configure" { variadic(&code)? } else { code };
+            self.order.insert(name.clone(), self.order.len());
+            self.functions.insert(name, Item { doc, code });
+        } else {
+            bail!("cbindgen wrote what this tool does not know:\n{chunk}");
+        }
+        Ok(())
+    }
+
+    /// The whole of `uv.h`.
+    fn uv_h(&self) -> Result<String> {
+        let mut out = String::from(HEAD);
+        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        heading(&mut out, "Types")?;
+        for name in names {
+            writeln!(out, "{name}")?;
+        }
+        for tag in OWN_TAGS {
+            writeln!(out, "typedef struct {tag} {tag};")?;
+        }
+        heading(&mut out, "Callbacks")?;
+        for item in &self.callbacks {
+            item.write(&mut out)?;
+        }
+        heading(&mut out, "Structures")?;
+        for item in &self.structs {
+            item.write(&mut out)?;
+            out.push('\n');
+        }
+        out.push_str("#include \"uv/any.h\"\n");
+        for (subject, _) in SUBJECTS {
+            let mut members: Vec<&String> = self
+                .functions
+                .keys()
+                .filter(|name| !name.starts_with("uvring_") && subject_of(name) == *subject)
+                .collect();
+            members.sort_by_key(|name| self.order.get(*name));
+            if members.is_empty() {
+                continue;
+            }
+            heading(&mut out, subject)?;
+            for name in members {
+                self.functions[name].write(&mut out)?;
+            }
+        }
+        out.push_str(TAIL);
+        Ok(out)
+    }
+
+    /// The whole of `uvring.h`.
+    fn uvring_h(&self) -> Result<String> {
+        let mut out = String::from(RING_HEAD);
+        for (name, item) in &self.functions {
+            if name.starts_with("uvring_") {
+                out.push('\n');
+                item.write(&mut out)?;
+            }
+        }
+        out.push_str(RING_TAIL);
+        Ok(out)
+    }
+}
+
+impl Item {
+    fn write(&self, out: &mut String) -> Result<()> {
+        if !self.doc.is_empty() {
+            out.push_str(&comment(&self.doc)?);
+        }
+        writeln!(out, "{}", self.code)?;
+        Ok(())
+    }
+}
+
+fn config(types: &[String]) -> Config {
+    let mut config = Config {
+        language: Language::C,
+        style: Style::Tag,
+        usize_is_size_t: true,
+        no_includes: true,
+        documentation_style: DocumentationStyle::C99,
+        line_length: 96,
+        ..Config::default()
+    };
+    config.function.prefix = Some("UV_EXTERN".to_owned());
+    config.export.item_types = vec![
+        ItemType::Structs,
+        ItemType::Unions,
+        ItemType::Typedefs,
+        ItemType::Functions,
+    ];
+    config.export.exclude = PRELUDE.iter().map(|&name| name.to_owned()).collect();
+    config.export.include = types.to_vec();
+    config.export.rename =
+        RENAMED.iter().map(|&(rust, c)| (rust.to_owned(), c.to_owned())).collect();
+    config
+}
+
+/// Every type of the ABI: each is part of the header even when no function names it.
+fn abi_types(dir: &Path) -> Result<Vec<String>> {
+    let mut types = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let text = std::fs::read_to_string(entry?.path())?;
+        for line in text.lines() {
+            let rest = ["pub struct ", "pub union ", "pub type "]
+                .iter()
+                .find_map(|keyword| line.strip_prefix(keyword));
+            let name = rest.and_then(|rest| rest.split([' ', '{', '=', ';']).next());
+            types.extend(name.map(str::to_owned).filter(|name| !PRELUDE.contains(&name.as_str())));
+        }
+    }
+    types.sort();
+    Ok(types)
+}
+
+/// Structs whose tag is their type's name.
+const OWN_TAGS: &[&str] = &[
+    "uv_buf_t",
+    "uv_lib_t",
+    "uv_timespec64_t",
+    "uv_timespec_t",
+    "uv_timeval64_t",
+    "uv_timeval_t",
+];
+
+/// `struct uv_buf_t` is `uv_buf_t` wherever it is only named.
+fn own_tags(code: &str) -> String {
+    let mut out = code.to_owned();
+    for tag in OWN_TAGS {
+        out = out.replace(&format!("struct {tag} {{"), &format!("struct\u{0}{tag} {{"));
+        out = out.replace(&format!("struct {tag}"), tag);
+        out = out.replace('\u{0}', " ");
+    }
+    out
+}
+
+/// C's declaration ends in `...`, Rust's in the one argument that every option takes.
+fn variadic(code: &str) -> Result<String> {
+    let last = code.rfind(',').context("uv_loop_configure without arguments")?;
+    Ok(format!("{}, ...);", &code[..last]))
+}
+
+/// The subject a function belongs to.
+fn subject_of(name: &str) -> &'static str {
+    let fits = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    SUBJECTS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("", |(subject, _)| subject)
+}
+
+/// Takes the comment off a chunk; of it the first paragraph stays.
+fn split_doc(chunk: &str) -> (String, String) {
+    let mut doc = Vec::new();
+    let mut rest = chunk.lines().peekable();
+    while let Some(line) = rest.next_if(|line| line.starts_with("//")) {
+        doc.push(line.trim_start_matches('/').trim());
+    }
+    let paragraph = doc.iter().take_while(|line| !line.is_empty() && !line.starts_with('#'));
+    let doc = paragraph.copied().collect::<Vec<_>>().join(" ");
+    let code = rest.map(field_comment).collect::<Vec<_>>().join("\n");
+    (doc.replace("[`", "").replace("`]", "").replace('`', ""), code)
+}
+
+/// The comment above a member.
+fn field_comment(line: &str) -> String {
+    match line.trim_start().strip_prefix("//") {
+        Some(text) => {
+            let text = text.trim().replace("[`", "").replace("`]", "").replace('`', "");
+            let indent = " ".repeat(line.len() - line.trim_start().len());
+            format!("{indent}/* {text} */")
+        }
+        None => line.to_owned(),
+    }
+}
+
+/// A comment in lines of at most 96 columns.
+fn comment(text: &str) -> Result<String> {
+    let mut out = String::from("/*");
+    let mut column = 2;
+    for word in text.replace("*/", "* /").split_whitespace() {
+        if column + 1 + word.len() > 93 {
+            out.push_str("\n *");
+            column = 2;
+        }
+        write!(out, " {word}")?;
+        column += 1 + word.len();
+    }
+    out.push_str(" */\n");
+    Ok(out)
+}
+
+fn heading(out: &mut String, title: &str) -> Result<()> {
+    writeln!(out, "\n/* ---- {title} {} */\n", "-".repeat(86_usize.saturating_sub(title.len())))?;
+    Ok(())
+}
+
+const HEAD: &str = r#"/* The C API of libuv 1.53, implemented by uvring.
+ *
+ * Generated by `cargo xtask header` from crates/ffi: do not edit. Types and functions have
+ * libuv's names, layout and meaning; libuv's manual describes them. */
+#ifndef UV_H
+#define UV_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "uv/unix.h"
+#include "uv/errno.h"
+#include "uv/version.h"
+#include "uv/maps.h"
+#include "uv/enums.h"
+#include "uv/constants.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+"#;
+
+const TAIL: &str = r"
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UV_H */
+";
+
+const RING_HEAD: &str = r#"/* What uvring offers beyond libuv's API.
+ *
+ * Generated by `cargo xtask header` from crates/ffi: do not edit. */
+#ifndef UVRING_H
+#define UVRING_H
+
+#include "uv.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What uvring_loop_configure sets. */
+typedef enum {
+  UVRING_BACKEND = 0,
+  UVRING_SPIN_US = 1,
+  UVRING_COALESCE = 2
+} uvring_option;
+
+/* Values of UVRING_BACKEND. */
+typedef enum {
+  UVRING_BACKEND_AUTO = 0,
+  UVRING_BACKEND_EPOLL = 1,
+  UVRING_BACKEND_IO_URING = 2
+} uvring_backend;
+"#;
+
+const RING_TAIL: &str = r"
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UVRING_H */
+";
