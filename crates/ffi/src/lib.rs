@@ -1,4 +1,14 @@
 #![no_std]
 #![allow(dead_code)]
+
+#[cfg(test)]
+extern crate std;
+
 pub mod abi;
 pub mod missing;
+pub mod errors;
+pub mod inet;
+pub mod mem;
+mod status;
+pub mod time;
+pub mod version;
