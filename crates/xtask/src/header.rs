@@ -4,18 +4,43 @@
 //! apart, shortened, grouped by subject and put between the hand-written parts of `include/uv`.
 use crate::dirs;
 use anyhow::{Context, Result, bail};
-use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Language, Style};
+use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Language, Layout, Style};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// What the hand-written headers define: cbindgen must use these names, not declare them.
 const PRELUDE: &[&str] = &[
-    "uv__queue", "uv__io_t", "uv__work", "uv_file", "uv_os_sock_t", "uv_os_fd_t", "uv_pid_t",
-    "uv_uid_t", "uv_gid_t", "uv_once_t", "uv_thread_t", "uv_mutex_t", "uv_rwlock_t", "uv_sem_t",
-    "uv_cond_t", "uv_key_t", "uv_barrier_t", "uv_handle_type", "uv_req_type", "uv_run_mode",
-    "uv_loop_option", "uv_clock_id", "uv_membership", "uv_tty_mode_t", "uv_tty_vtermstate_t",
-    "uv_stdio_flags", "uv_dirent_type_t", "uv_fs_type", "uvring_option", "uvring_backend",
+    "uv__queue",
+    "uv__io_t",
+    "uv__work",
+    "uv_file",
+    "uv_os_sock_t",
+    "uv_os_fd_t",
+    "uv_pid_t",
+    "uv_uid_t",
+    "uv_gid_t",
+    "uv_once_t",
+    "uv_thread_t",
+    "uv_mutex_t",
+    "uv_rwlock_t",
+    "uv_sem_t",
+    "uv_cond_t",
+    "uv_key_t",
+    "uv_barrier_t",
+    "uv_handle_type",
+    "uv_req_type",
+    "uv_run_mode",
+    "uv_loop_option",
+    "uv_clock_id",
+    "uv_membership",
+    "uv_tty_mode_t",
+    "uv_tty_vtermstate_t",
+    "uv_stdio_flags",
+    "uv_dirent_type_t",
+    "uv_fs_type",
+    "uvring_option",
+    "uvring_backend",
 ];
 
 /// Types whose C name carries a tag.
@@ -38,6 +63,8 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("  union uv__req_scratch reserved;", "  void *reserved[5];\n  void *reserved2[1];"),
     // POSIX has a name for it.
     ("ptrdiff_t", "ssize_t"),
+    // Programs fetch their own watchers from the table, and C++ minds const.
+    ("const uv__io_t **watchers;", "uv__io_t **watchers;"),
 ];
 
 /// Functions by subject, in the order of libuv's manual; the first prefix that fits is taken.
@@ -64,8 +91,15 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     (
         "Streams (stream)",
         &[
-            "uv_stream_", "uv_shutdown", "uv_listen", "uv_accept", "uv_read_", "uv_write",
-            "uv_try_write", "uv_is_readable", "uv_is_writable",
+            "uv_stream_",
+            "uv_shutdown",
+            "uv_listen",
+            "uv_accept",
+            "uv_read_",
+            "uv_write",
+            "uv_try_write",
+            "uv_is_readable",
+            "uv_is_writable",
         ],
     ),
     ("Thread pool (threadpool)", &["uv_queue_work"]),
@@ -74,7 +108,13 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     (
         "Threads and locks (threading)",
         &[
-            "uv_thread_", "uv_once", "uv_key_", "uv_mutex_", "uv_rwlock_", "uv_sem_", "uv_cond_",
+            "uv_thread_",
+            "uv_once",
+            "uv_key_",
+            "uv_mutex_",
+            "uv_rwlock_",
+            "uv_sem_",
+            "uv_cond_",
             "uv_barrier_",
         ],
     ),
@@ -83,15 +123,30 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     (
         "The loop (loop)",
         &[
-            "uv_loop_", "uv_default_loop", "uv_run", "uv_stop", "uv_backend_", "uv_now",
-            "uv_update_time", "uv_walk",
+            "uv_loop_",
+            "uv_default_loop",
+            "uv_run",
+            "uv_stop",
+            "uv_backend_",
+            "uv_now",
+            "uv_update_time",
+            "uv_walk",
         ],
     ),
     (
         "Handles (handle)",
         &[
-            "uv_handle_", "uv_is_active", "uv_is_closing", "uv_close", "uv_ref", "uv_unref",
-            "uv_has_ref", "uv_send_buffer_size", "uv_recv_buffer_size", "uv_fileno", "uv_print_",
+            "uv_handle_",
+            "uv_is_active",
+            "uv_is_closing",
+            "uv_close",
+            "uv_ref",
+            "uv_unref",
+            "uv_has_ref",
+            "uv_send_buffer_size",
+            "uv_recv_buffer_size",
+            "uv_fileno",
+            "uv_print_",
             "uv_guess_handle",
         ],
     ),
@@ -102,10 +157,9 @@ const SUBJECTS: &[(&str, &[&str])] = &[
 pub fn run(check: bool) -> Result<()> {
     let root = dirs::root();
     let declarations = Declarations::of(&root.join("crates/ffi"))?;
-    for (path, text) in [
-        ("include/uv.h", declarations.uv_h()?),
-        ("include/uvring.h", declarations.uvring_h()?),
-    ] {
+    for (path, text) in
+        [("include/uv.h", declarations.uv_h()?), ("include/uvring.h", declarations.uvring_h()?)]
+    {
         let file = root.join(path);
         if check {
             let there = std::fs::read_to_string(&file).with_context(|| path.to_owned())?;
@@ -248,9 +302,29 @@ impl Item {
         if !self.doc.is_empty() {
             out.push_str(&comment(&self.doc)?);
         }
-        writeln!(out, "{}", self.code)?;
+        out.push_str(&wrapped(&self.code));
         Ok(())
     }
+}
+
+/// A declaration with its arguments in lines of at most 96 columns; a struct stays as it is.
+fn wrapped(code: &str) -> String {
+    if code.contains('\n') || code.len() <= 96 {
+        return format!("{code}\n");
+    }
+    let mut out = String::new();
+    let mut column = 0;
+    for piece in code.split_inclusive(", ") {
+        if column > 0 && column + piece.trim_end().len() > 96 {
+            out.truncate(out.trim_end().len());
+            out.push_str("\n    ");
+            column = 4;
+        }
+        out.push_str(piece);
+        column += piece.len();
+    }
+    out.push('\n');
+    out
 }
 
 fn config(types: &[String]) -> Config {
@@ -264,12 +338,9 @@ fn config(types: &[String]) -> Config {
         ..Config::default()
     };
     config.function.prefix = Some("UV_EXTERN".to_owned());
-    config.export.item_types = vec![
-        ItemType::Structs,
-        ItemType::Unions,
-        ItemType::Typedefs,
-        ItemType::Functions,
-    ];
+    config.function.args = Layout::Horizontal;
+    config.export.item_types =
+        vec![ItemType::Structs, ItemType::Unions, ItemType::Typedefs, ItemType::Functions];
     config.export.exclude = PRELUDE.iter().map(|&name| name.to_owned()).collect();
     config.export.include = types.to_vec();
     config.export.rename =
@@ -295,14 +366,8 @@ fn abi_types(dir: &Path) -> Result<Vec<String>> {
 }
 
 /// Structs whose tag is their type's name.
-const OWN_TAGS: &[&str] = &[
-    "uv_buf_t",
-    "uv_lib_t",
-    "uv_timespec64_t",
-    "uv_timespec_t",
-    "uv_timeval64_t",
-    "uv_timeval_t",
-];
+const OWN_TAGS: &[&str] =
+    &["uv_buf_t", "uv_lib_t", "uv_timespec64_t", "uv_timespec_t", "uv_timeval64_t", "uv_timeval_t"];
 
 /// `struct uv_buf_t` is `uv_buf_t` wherever it is only named.
 fn own_tags(code: &str) -> String {
@@ -380,10 +445,6 @@ const HEAD: &str = r#"/* The C API of libuv 1.53, implemented by uvring.
 #ifndef UV_H
 #define UV_H
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #include "uv/unix.h"
 #include "uv/errno.h"
 #include "uv/version.h"
@@ -393,6 +454,10 @@ extern "C" {
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 "#;
 
 const TAIL: &str = r"
