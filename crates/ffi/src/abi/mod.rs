@@ -9,9 +9,13 @@ mod enums;
 mod errno;
 mod ext;
 mod handles;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod layout;
 mod loop_;
 mod misc;
 mod reqs;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod values;
 
 use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_uint, c_void};
