@@ -1,0 +1,207 @@
+/* The TCP server of rows echo, coalesce, fanout and churn, on libuv's API.
+ * usage: server MODE [WRITES] */
+#include "uvcommon.h"
+
+typedef struct conn {
+  uv_tcp_t tcp;
+  struct conn *next, *prev;
+  unsigned have; /* bytes of an unfinished request */
+} conn_t;
+
+/* An ordinary program's write: request on the heap, buffer owned by it. */
+typedef struct {
+  uv_write_t req;
+  char *base;
+} echo_write_t;
+
+typedef struct {
+  uv_write_t req;
+  char line[LINE];
+} line_write_t;
+
+typedef struct {
+  char text[MESSAGE];
+  unsigned refs;
+} message_t;
+
+typedef struct {
+  uv_write_t req;
+  message_t *message;
+} fan_write_t;
+
+typedef struct lean_write {
+  uv_write_t req;
+  struct lean_write *next;
+  char text[1024];
+} lean_write_t;
+
+static enum mode mode;
+static int writes;
+static char lines[MAX_WRITES][LINE];
+static conn_t all = {.next = &all, .prev = &all};
+static lean_write_t *lean_free;
+static char lean_read[READ_SIZE];
+
+static void on_close(uv_handle_t *handle) {
+  conn_t *c = (conn_t *) handle;
+  c->prev->next = c->next;
+  c->next->prev = c->prev;
+  free(c);
+}
+
+static void check_written(int status) {
+  if (status != 0) die("write: %s", uv_strerror(status));
+}
+
+static void on_echo_written(uv_write_t *req, int status) {
+  echo_write_t *w = (echo_write_t *) req;
+  check_written(status);
+  free(w->base);
+  free(w);
+}
+
+static void echo(conn_t *c, char *base, size_t len) {
+  echo_write_t *w = malloc(sizeof *w);
+  if (w == NULL) die("out of memory");
+  uv_buf_t buf = uv_buf_init(base, (unsigned) len);
+  w->base = base;
+  UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_echo_written));
+}
+
+static void on_lean_written(uv_write_t *req, int status) {
+  lean_write_t *w = (lean_write_t *) req;
+  check_written(status);
+  w->next = lean_free;
+  lean_free = w;
+}
+
+/* The leanest program: one static read buffer, pooled requests, no malloc. */
+static void lean(conn_t *c, const char *base, size_t len) {
+  lean_write_t *w = lean_free;
+  if (len > sizeof w->text) die("lean: %zu bytes at once", len);
+  if (w == NULL)
+    w = xalloc(1, sizeof *w);
+  else
+    lean_free = w->next;
+  memcpy(w->text, base, len);
+  uv_buf_t buf = uv_buf_init(w->text, (unsigned) len);
+  UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_lean_written));
+}
+
+static void on_line_written(uv_write_t *req, int status) {
+  check_written(status);
+  free(req);
+}
+
+static void answer_in_lines(conn_t *c, size_t len) {
+  for (c->have += (unsigned) len; c->have >= LINE; c->have -= LINE) {
+    for (int i = 0; i < writes; i++) {
+      line_write_t *w = malloc(sizeof *w);
+      if (w == NULL) die("out of memory");
+      memcpy(w->line, lines[i], LINE);
+      uv_buf_t buf = uv_buf_init(w->line, LINE);
+      UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_line_written));
+    }
+  }
+}
+
+static void on_fan_written(uv_write_t *req, int status) {
+  fan_write_t *w = (fan_write_t *) req;
+  check_written(status);
+  if (--w->message->refs == 0) free(w->message);
+  free(w);
+}
+
+static void broadcast(const char *text, size_t len) {
+  if (len != MESSAGE) die("fanout: %zu bytes at once", len);
+  message_t *m = malloc(sizeof *m);
+  if (m == NULL) die("out of memory");
+  memcpy(m->text, text, MESSAGE);
+  m->refs = 0;
+  for (conn_t *c = all.next; c != &all; c = c->next) {
+    if (uv_is_closing((uv_handle_t *) &c->tcp)) continue;
+    fan_write_t *w = malloc(sizeof *w);
+    if (w == NULL) die("out of memory");
+    uv_buf_t buf = uv_buf_init(m->text, MESSAGE);
+    w->message = m;
+    m->refs++;
+    UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_fan_written));
+  }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+  (void) handle;
+  if (mode == MODE_LEAN) {
+    *buf = uv_buf_init(lean_read, sizeof lean_read);
+    return;
+  }
+  *buf = uv_buf_init(malloc(suggested), (unsigned) suggested);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
+  conn_t *c = (conn_t *) stream;
+  int owned = mode != MODE_LEAN;
+  if (nread < 0) {
+    if (nread != UV_EOF) die("read: %s", uv_strerror((int) nread));
+    uv_close((uv_handle_t *) stream, on_close);
+  } else if (nread > 0) {
+    switch (mode) {
+      case MODE_ECHO:
+      case MODE_CHURN:
+        echo(c, buf->base, (size_t) nread);
+        owned = 0;
+        break;
+      case MODE_LEAN:
+        lean(c, buf->base, (size_t) nread);
+        break;
+      case MODE_COALESCE:
+        answer_in_lines(c, (size_t) nread);
+        break;
+      case MODE_FANOUT:
+        broadcast(buf->base, (size_t) nread);
+        break;
+    }
+  }
+  if (owned) free(buf->base);
+}
+
+static void on_connection(uv_stream_t *listener, int status) {
+  if (status != 0) die("accept: %s", uv_strerror(status));
+  conn_t *c = malloc(sizeof *c);
+  if (c == NULL) die("out of memory");
+  c->have = 0;
+  c->prev = all.prev;
+  c->next = &all;
+  all.prev->next = c;
+  all.prev = c;
+  UV(uv_tcp_init(listener->loop, &c->tcp));
+  UV(uv_accept(listener, (uv_stream_t *) &c->tcp));
+  UV(uv_tcp_nodelay(&c->tcp, 1));
+  UV(uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read));
+}
+
+int main(int argc, char **argv) {
+  uv_loop_t loop;
+  uv_tcp_t listener;
+  struct sockaddr_in addr;
+  int len = sizeof addr;
+
+  if (argc < 2) die("usage: server MODE [WRITES]");
+  mode = parse_mode(argv[1]);
+  writes = argc > 2 ? (int) number(argv[2]) : 0;
+  if (writes > MAX_WRITES) die("at most %d writes", MAX_WRITES);
+  for (int i = 0; i < writes; i++) fill_line(lines[i], i);
+  begin(60);
+
+  UV(uv_loop_init(&loop));
+  tell_library(&loop);
+  UV(uv_tcp_init(&loop, &listener));
+  UV(uv_ip4_addr("127.0.0.1", 0, &addr));
+  UV(uv_tcp_bind(&listener, (struct sockaddr *) &addr, 0));
+  UV(uv_listen((uv_stream_t *) &listener, 4096, on_connection));
+  UV(uv_tcp_getsockname(&listener, (struct sockaddr *) &addr, &len));
+  printf("ready %d\n", ntohs(addr.sin_port));
+  fflush(stdout);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  die("the loop ended by itself"); /* the runner ends a server by its id */
+}
