@@ -24,6 +24,7 @@ pub mod list;
 pub mod mpsc;
 pub mod socket;
 pub mod wake;
+pub mod wheel;
 
 pub use rustix::io::Errno;
 

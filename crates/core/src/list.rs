@@ -124,6 +124,16 @@ pub unsafe fn after(head: *const Link, link: *const Link) -> Option<*const Link>
     if ptr::eq(next, head) { None } else { Some(next) }
 }
 
+/// What is on both sides of `link`: the head, if `link` is the only element of its list.
+///
+/// # Safety
+/// `link` is an element of a list.
+pub unsafe fn only_neighbour(link: *const Link) -> Option<*const Link> {
+    // SAFETY: the caller vouches for `link`.
+    let (next, prev) = unsafe { ((*link).next.get(), (*link).prev.get()) };
+    ptr::eq(next, prev).then_some(next)
+}
+
 /// Moves every element of `from` to the empty or uninitialised head `to`, in order and in constant time.
 ///
 /// A callback that adds to `from` while `to` is walked is then seen only on the next walk.
@@ -144,4 +154,121 @@ pub unsafe fn take(from: *const Link, to: *const Link) {
         (*tail).next.set(to);
         init(from);
     }
+}
+
+/// Moves every element of `from` to the end of the list `to`, in order and in constant time.
+///
+/// # Safety
+/// Both are initialised and valid, and they are two lists.
+pub unsafe fn append(from: *const Link, to: *const Link) {
+    // SAFETY: relinks the ends of two lists, all live.
+    unsafe {
+        if is_empty(from) {
+            return;
+        }
+        let (first, last) = ((*from).next.get(), (*from).prev.get());
+        let end = (*to).prev.get();
+        (*first).prev.set(end);
+        (*end).next.set(first);
+        (*last).next.set(to);
+        (*to).prev.set(last);
+        init(from);
+    }
+}
+
+/// Sorts the list: a natural merge sort, which costs one pass when there is little to do. Elements
+/// that are neither less nor greater keep their order. It allocates nothing and does not recurse.
+///
+/// # Safety
+/// `head` is initialised and valid, and so are its elements; `less` does not change the list.
+pub unsafe fn sort(head: *const Link, less: impl Fn(*const Link, *const Link) -> bool) {
+    /// Bin `i` holds the merger of 2^i runs, so these are enough for any memory.
+    const BINS: usize = 48;
+    // SAFETY: every link followed is an element of the list, or null at the end of a run; the
+    // backward pointers are left alone until the end and then all written.
+    unsafe {
+        if is_empty(head) {
+            return;
+        }
+        let mut bins = [ptr::null::<Link>(); BINS];
+        let mut rest = (*head).next.get();
+        (*(*head).prev.get()).next.set(ptr::null());
+        while !rest.is_null() {
+            let mut run = rest;
+            rest = cut_run(run, &less);
+            // Older runs stand in the bins, so they go first.
+            for bin in &mut bins {
+                if bin.is_null() {
+                    *bin = run;
+                    run = ptr::null();
+                    break;
+                }
+                run = merge(core::mem::replace(bin, ptr::null()), run, &less);
+            }
+            if !run.is_null() {
+                bins[BINS - 1] = run;
+            }
+        }
+        let mut sorted = ptr::null();
+        for bin in bins {
+            sorted = merge(bin, sorted, &less);
+        }
+        (*head).next.set(sorted);
+        let (mut last, mut link) = (head, sorted);
+        while !link.is_null() {
+            (*link).prev.set(last);
+            last = link;
+            link = (*link).next.get();
+        }
+        (*last).next.set(head);
+        (*head).prev.set(last);
+    }
+}
+
+/// Ends the ascending run that starts at `link` with a null, and returns what follows it.
+///
+/// # Safety
+/// `link` starts a null-terminated chain of live links.
+unsafe fn cut_run(
+    mut link: *const Link,
+    less: &impl Fn(*const Link, *const Link) -> bool,
+) -> *const Link {
+    // SAFETY: the chain is live by the caller's word.
+    unsafe {
+        loop {
+            let next = (*link).next.get();
+            if next.is_null() {
+                return next;
+            }
+            if less(next, link) {
+                (*link).next.set(ptr::null());
+                return next;
+            }
+            link = next;
+        }
+    }
+}
+
+/// Merges two ascending null-terminated chains; where they tie, `one` goes first.
+///
+/// # Safety
+/// Both are null or start a null-terminated chain of live links.
+unsafe fn merge(
+    mut one: *const Link,
+    mut other: *const Link,
+    less: &impl Fn(*const Link, *const Link) -> bool,
+) -> *const Link {
+    let start = Link::new();
+    let mut end: *const Link = &raw const start;
+    // SAFETY: the chains are live by the caller's word, `end` is `start` or a link of them.
+    unsafe {
+        while !one.is_null() && !other.is_null() {
+            let from = if less(other, one) { &mut other } else { &mut one };
+            (*end).next.set(*from);
+            end = *from;
+            *from = (*end).next.get();
+        }
+        (*end).next.set(if one.is_null() { other } else { one });
+    }
+    start.next.get()
 }
