@@ -79,10 +79,12 @@ pub(crate) fn reference(source: &Source) -> Result<Reference> {
     let base = dirs::target().join("reference");
     let made = Reference { include: base.join("include"), lib: base.join("lib") };
     fs::create_dir_all(&made.lib)?;
-    dirs::copy_tree(&source.dir.join("include"), &made.include)?;
+    if !made.include.join("uv.h").exists() {
+        dirs::copy_tree(&source.dir.join("include"), &made.include)?;
+    }
     let sources: Vec<PathBuf> =
         SOURCES.iter().map(|name| source.dir.join(format!("src/{name}.c"))).collect();
-    // Two files are called alike (src/random.c and none other today); stems must stay unique.
+    // An object file is named after its source.
     let stems: BTreeSet<_> = sources.iter().map(|path| path.file_stem()).collect();
     if stems.len() != sources.len() {
         bail!("two of libuv's sources have the same name");

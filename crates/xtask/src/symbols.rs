@@ -14,6 +14,13 @@ pub(crate) fn exported(library: &Path) -> Result<BTreeSet<String>> {
     })
 }
 
+/// All names in a file's symbol table.
+pub(crate) fn all(path: &Path) -> Result<BTreeSet<String>> {
+    read(path, |file| {
+        file.symbols().filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect()
+    })
+}
+
 /// Names that an object file uses and does not define.
 pub(crate) fn undefined(object: &Path) -> Result<BTreeSet<String>> {
     read(object, |file| {
