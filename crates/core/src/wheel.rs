@@ -231,7 +231,8 @@ impl Wheel {
                 list::take(self.head(head), &raw const batch);
                 self.mark(head, false);
                 match head {
-                    LATE => self.sift(&raw const batch, now),
+                    // One that was put off past the wheel's time has its turn in a slot.
+                    LATE => self.sift(&raw const batch, now.min(self.now.get().saturating_sub(1))),
                     0..SLOTS => self.sift(&raw const batch, start),
                     _ => self.refile(&raw const batch),
                 }
@@ -408,11 +409,11 @@ impl Wheel {
         }
     }
 
-    /// Leaves those entries of `batch` that are due at `now`, sorted, and files the others.
+    /// Leaves those entries of `batch` that are due by `limit`, sorted, and files the others.
     ///
     /// # Safety
     /// `batch` is an initialised list of filed entries.
-    unsafe fn sift(&self, batch: *const Link, now: u64) {
+    unsafe fn sift(&self, batch: *const Link, limit: u64) {
         // SAFETY: `link` is advanced before the entry it points at may be moved away.
         unsafe {
             let (mut sorted, mut last, mut gone) = (true, (0, 0), 0);
@@ -421,7 +422,7 @@ impl Wheel {
                 link = list::after(batch, at);
                 let entry = &*Entry::from_link(at);
                 let key = entry.key();
-                if key.0 <= now {
+                if key.0 <= limit {
                     entry.placed.set(0);
                     gone += 1;
                     sorted &= last <= key;
