@@ -12,3 +12,7 @@ pub mod mem;
 mod status;
 pub mod time;
 pub mod version;
+pub mod getters;
+pub mod misc;
+pub mod pair;
+pub mod thread;

@@ -177,15 +177,6 @@ pub unsafe extern "C" fn uv_free_cpu_info(cpu_infos: *mut uv_cpu_info_t, count: 
 /// # Safety
 /// Reads and writes nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_cpumask_size() -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_interface_addresses(
     addresses: *mut *mut uv_interface_address_t,
     count: *mut c_int,
