@@ -69,9 +69,7 @@ fn archive(from: &Path, shared: &Path, to: &Path) -> Result<()> {
     }
     dirs::check(link.arg(from))?;
     dirs::check(
-        Command::new("objcopy")
-            .args(["--wildcard", "-G", "uv_*", "-G", "uvring_*"])
-            .arg(&object),
+        Command::new("objcopy").args(["--wildcard", "-G", "uv_*", "-G", "uvring_*"]).arg(&object),
     )?;
     if to.exists() {
         fs::remove_file(to)?;
@@ -88,8 +86,7 @@ fn packages(lib: &Path) -> Result<()> {
     let system: Vec<String> = SYSTEM_LIBS.iter().map(|name| format!("-l{name}")).collect();
     let fill = |template: &str, to: PathBuf, values: &[(&str, &str)]| -> Result<()> {
         let path = dirs::root().join("cmake").join(template);
-        let mut text =
-            fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mut text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         for (name, value) in values {
             text = text.replace(&format!("@{name}@"), value);
         }

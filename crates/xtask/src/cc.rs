@@ -46,8 +46,8 @@ impl Objects<'_> {
             }
         });
         let errors = errors.into_inner().unwrap_or_default();
-        if !errors.is_empty() {
-            bail!("{}", errors.join("\n"));
+        if let Some(first) = errors.first() {
+            bail!("{} of {} C files do not compile:\n{first}", errors.len(), objects.len());
         }
         Ok(objects)
     }
@@ -71,7 +71,9 @@ impl Objects<'_> {
         }
         let done = command.output().with_context(|| format!("cannot start: {shown}"))?;
         if !done.status.success() {
-            bail!("{shown}\n{}", String::from_utf8_lossy(&done.stderr));
+            let text = String::from_utf8_lossy(&done.stderr);
+            let text: Vec<&str> = text.lines().take(12).collect();
+            bail!("{shown}\n{}", text.join("\n"));
         }
         fs::write(&record, shown).with_context(|| record.display().to_string())
     }

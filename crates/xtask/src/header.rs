@@ -67,6 +67,21 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("const uv__io_t **watchers;", "uv__io_t **watchers;"),
 ];
 
+/// Functions that Rust cannot declare as C does: variadic, or with an array as argument.
+const SPELLED: &[(&str, &str)] = &[
+    (
+        "uv_loop_configure",
+        "int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...)",
+    ),
+    ("uv_loadavg", "void uv_loadavg(double avg[3])"),
+    ("uv_pipe", "int uv_pipe(uv_file fds[2], int read_flags, int write_flags)"),
+    (
+        "uv_socketpair",
+        "int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0, \
+         int flags1)",
+    ),
+];
+
 /// Functions by subject, in the order of libuv's manual; the first prefix that fits is taken.
 const SUBJECTS: &[(&str, &[&str])] = &[
     ("Version and errors", &["uv_version", "uv_strerror", "uv_err_name", "uv_translate_sys"]),
@@ -233,7 +248,8 @@ impl Declarations {
         } else if code.starts_with("UV_EXTERN") {
             let open = code.find('(').context("a function without arguments")?;
             let name = code[..open].rsplit([' ', '*']).next().unwrap_or_default().to_owned();
-            let code = if name == "uv_loop_configure" { variadic(&code)? } else { code };
+            let spelled = SPELLED.iter().find(|(function, _)| *function == name);
+            let code = spelled.map_or(code, |(_, prototype)| format!("UV_EXTERN {prototype};"));
             self.order.insert(name.clone(), self.order.len());
             self.functions.insert(name, Item { doc, code });
         } else {
@@ -378,12 +394,6 @@ fn own_tags(code: &str) -> String {
         out = out.replace('\u{0}', " ");
     }
     out
-}
-
-/// C's declaration ends in `...`, Rust's in the one argument that every option takes.
-fn variadic(code: &str) -> Result<String> {
-    let last = code.rfind(',').context("uv_loop_configure without arguments")?;
-    Ok(format!("{}, ...);", &code[..last]))
 }
 
 /// The subject a function belongs to.

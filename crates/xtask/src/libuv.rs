@@ -9,22 +9,46 @@ use std::process::Command;
 
 /// Sources of libuv on Linux, below `src`.
 const SOURCES: &[&str] = &[
-    "fs-poll", "idna", "inet", "random", "strscpy", "strtok", "thread-common", "threadpool",
-    "timer", "uv-common", "uv-data-getter-setters", "version", "unix/async", "unix/core",
-    "unix/dl", "unix/fs", "unix/getaddrinfo", "unix/getnameinfo", "unix/linux",
-    "unix/loop-watcher", "unix/loop", "unix/pipe", "unix/poll", "unix/process",
-    "unix/procfs-exepath", "unix/proctitle", "unix/random-devurandom", "unix/random-getrandom",
-    "unix/random-sysctl-linux", "unix/signal", "unix/stream", "unix/tcp", "unix/thread",
-    "unix/tty", "unix/udp",
+    "fs-poll",
+    "idna",
+    "inet",
+    "random",
+    "strscpy",
+    "strtok",
+    "thread-common",
+    "threadpool",
+    "timer",
+    "uv-common",
+    "uv-data-getter-setters",
+    "version",
+    "unix/async",
+    "unix/core",
+    "unix/dl",
+    "unix/fs",
+    "unix/getaddrinfo",
+    "unix/getnameinfo",
+    "unix/linux",
+    "unix/loop-watcher",
+    "unix/loop",
+    "unix/pipe",
+    "unix/poll",
+    "unix/process",
+    "unix/procfs-exepath",
+    "unix/proctitle",
+    "unix/random-devurandom",
+    "unix/random-getrandom",
+    "unix/random-sysctl-linux",
+    "unix/signal",
+    "unix/stream",
+    "unix/tcp",
+    "unix/thread",
+    "unix/tty",
+    "unix/udp",
 ];
 
 /// Macros that libuv and its tests are compiled with on Linux.
-pub(crate) const DEFINES: &[&str] = &[
-    "-D_GNU_SOURCE",
-    "-D_POSIX_C_SOURCE=200112",
-    "-D_FILE_OFFSET_BITS=64",
-    "-D_LARGEFILE_SOURCE",
-];
+pub(crate) const DEFINES: &[&str] =
+    &["-D_GNU_SOURCE", "-D_POSIX_C_SOURCE=200112", "-D_FILE_OFFSET_BITS=64", "-D_LARGEFILE_SOURCE"];
 
 /// libuv's folder inside the registry crate.
 pub(crate) struct Source {

@@ -63,6 +63,9 @@ pub(crate) struct Args {
     /// Use the library that is staged already
     #[arg(long)]
     no_build: bool,
+    /// Compile the tests against libuv's header: for work on the library while ours is unfinished
+    #[arg(long)]
+    libuv_header: bool,
     /// Write the tests that pass into the list of those that must pass
     #[arg(long)]
     bless: bool,
@@ -71,7 +74,7 @@ pub(crate) struct Args {
 impl Args {
     /// All tests on one backend, with the library as it is staged.
     pub(crate) fn all_on(backend: Backend) -> Self {
-        Self { backend, filter: None, jobs: 4, no_build: true, bless: false }
+        Self { backend, filter: None, jobs: 4, no_build: true, libuv_header: false, bless: false }
     }
 }
 
@@ -105,7 +108,8 @@ pub(crate) fn collect(args: &Args) -> Result<Report> {
     if !args.no_build {
         build::run(false)?;
     }
-    let ours = programs::build(&source, &programs::Subject::ours(&dirs::stage()))?;
+    let header = args.libuv_header.then_some(plain.include.as_path());
+    let ours = programs::build(&source, &programs::Subject::ours(&dirs::stage(), header))?;
     let reference = match Report::cached_reference(&source)? {
         Some(report) => report,
         None => {

@@ -27,10 +27,11 @@ impl Subject {
         Self { name: "reference", include: built.include.clone(), library }
     }
 
-    /// uvring, as staged.
-    pub(crate) fn ours(stage: &Path) -> Self {
+    /// uvring, as staged, or with another header.
+    pub(crate) fn ours(stage: &Path, header: Option<&Path>) -> Self {
         let library = stage.join("lib/libuvring.so.1");
-        Self { name: "uvring", include: stage.join("include"), library }
+        let include = header.map_or_else(|| stage.join("include"), Path::to_path_buf);
+        Self { name: "uvring", include, library }
     }
 }
 
@@ -97,8 +98,8 @@ fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(dir.join("test"))? {
         let path = entry?.path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let wanted = stem.starts_with("test-") && !WINDOWS.contains(&&*stem)
-            || RUNNER.contains(&&*stem);
+        let wanted =
+            stem.starts_with("test-") && !WINDOWS.contains(&&*stem) || RUNNER.contains(&&*stem);
         if wanted && path.extension().is_some_and(|ext| ext == "c") {
             found.push(path);
         }

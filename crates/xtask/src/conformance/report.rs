@@ -233,9 +233,7 @@ fn expected() -> Result<BTreeMap<String, BTreeSet<String>>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     Ok(lines
         .filter_map(|line| line.split_once(':'))
-        .map(|(name, rest)| {
-            (name.to_owned(), rest.split_whitespace().map(str::to_owned).collect())
-        })
+        .map(|(name, rest)| (name.to_owned(), rest.split_whitespace().map(str::to_owned).collect()))
         .collect())
 }
 

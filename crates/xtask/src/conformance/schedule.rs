@@ -1,8 +1,8 @@
 //! Every test once, several side by side, each with a watchdog; a failure is run again alone.
+use super::Backend;
 use super::programs::Programs;
 use super::report::{Outcome, TestResult};
 use super::sandbox::{self, Spec};
-use super::Backend;
 use crate::dirs;
 use anyhow::{Context, Result, bail};
 use regex::Regex;
