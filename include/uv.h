@@ -102,6 +102,29 @@ typedef void (*uv_connection_cb)(uv_stream_t*, int);
 typedef void (*uv_read_cb)(uv_stream_t*, ssize_t, const uv_buf_t*);
 /* A child ended: exit status, signal. */
 typedef void (*uv_exit_cb)(uv_process_t*, int64_t, int);
+/* One handle of a walk. */
+typedef void (*uv_walk_cb)(uv_handle_t*, void*);
+/* A write is done. */
+typedef void (*uv_write_cb)(uv_write_t*, int);
+/* A datagram came. */
+typedef void (*uv_udp_recv_cb)(uv_udp_t*, ssize_t, const uv_buf_t*, const struct sockaddr*,
+    unsigned int);
+/* A datagram was sent. */
+typedef void (*uv_udp_send_cb)(uv_udp_send_t*, int);
+/* A descriptor is ready. */
+typedef void (*uv_poll_cb)(uv_poll_t*, int, int);
+/* Before the loop polls. */
+typedef void (*uv_prepare_cb)(uv_prepare_t*);
+/* After the loop polled. */
+typedef void (*uv_check_cb)(uv_check_t*);
+/* Once a turn; keeps the loop from sleeping. */
+typedef void (*uv_idle_cb)(uv_idle_t*);
+/* A timer is due. */
+typedef void (*uv_timer_cb)(uv_timer_t*);
+/* Runs on a worker thread. */
+typedef void (*uv_work_cb)(uv_work_t*);
+/* Runs on the loop's thread when the work is done. */
+typedef void (*uv_after_work_cb)(uv_work_t*, int);
 /* Allocates memory for the library, as malloc(3). */
 typedef void *(*uv_malloc_func)(size_t);
 /* As realloc(3). */
@@ -110,31 +133,8 @@ typedef void *(*uv_realloc_func)(void*, size_t);
 typedef void *(*uv_calloc_func)(size_t, size_t);
 /* As free(3). */
 typedef void (*uv_free_func)(void*);
-/* Runs on a worker thread. */
-typedef void (*uv_work_cb)(uv_work_t*);
-/* Runs on the loop's thread when the work is done. */
-typedef void (*uv_after_work_cb)(uv_work_t*, int);
-/* After the loop polled. */
-typedef void (*uv_check_cb)(uv_check_t*);
-/* Once a turn; keeps the loop from sleeping. */
-typedef void (*uv_idle_cb)(uv_idle_t*);
-/* A descriptor is ready. */
-typedef void (*uv_poll_cb)(uv_poll_t*, int, int);
-/* Before the loop polls. */
-typedef void (*uv_prepare_cb)(uv_prepare_t*);
 /* A thread's entry. */
 typedef void (*uv_thread_cb)(void*);
-/* A timer is due. */
-typedef void (*uv_timer_cb)(uv_timer_t*);
-/* A datagram came. */
-typedef void (*uv_udp_recv_cb)(uv_udp_t*, ssize_t, const uv_buf_t*, const struct sockaddr*,
-    unsigned int);
-/* A datagram was sent. */
-typedef void (*uv_udp_send_cb)(uv_udp_send_t*, int);
-/* One handle of a walk. */
-typedef void (*uv_walk_cb)(uv_handle_t*, void*);
-/* A write is done. */
-typedef void (*uv_write_cb)(uv_write_t*, int);
 
 /* ---- Structures ---------------------------------------------------------------------------- */
 
@@ -631,86 +631,6 @@ struct uv_tty_s {
   int mode;
 };
 
-struct uv_timespec64_t {
-  int64_t tv_sec;
-  int32_t tv_nsec;
-};
-
-struct uv_timeval64_t {
-  int64_t tv_sec;
-  int32_t tv_usec;
-};
-
-struct uv_work_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_loop_t *loop;
-  uv_work_cb work_cb;
-  uv_after_work_cb after_work_cb;
-  struct uv__work work_req;
-};
-
-struct uv_check_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_check_cb check_cb;
-  struct uv__queue queue;
-};
-
-struct uv_idle_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_idle_cb idle_cb;
-  struct uv__queue queue;
-};
-
-struct uv_metrics_s {
-  uint64_t loop_count;
-  uint64_t events;
-  uint64_t events_waiting;
-  uint64_t *reserved[13];
-};
-
-struct uv_poll_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_poll_cb poll_cb;
-  uv__io_t io_watcher;
-};
-
-struct uv_prepare_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_prepare_cb prepare_cb;
-  struct uv__queue queue;
-};
-
 struct uv_req_s {
   void *data;
   uv_req_type type;
@@ -718,16 +638,20 @@ struct uv_req_s {
   void *reserved2[1];
 };
 
-struct uv_statfs_s {
-  uint64_t f_type;
-  uint64_t f_bsize;
-  uint64_t f_blocks;
-  uint64_t f_bfree;
-  uint64_t f_bavail;
-  uint64_t f_files;
-  uint64_t f_ffree;
-  uint64_t f_frsize;
-  uint64_t f_spare[3];
+struct uv_write_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_write_cb cb;
+  uv_stream_t *send_handle;
+  uv_stream_t *handle;
+  struct uv__queue queue;
+  unsigned int write_index;
+  uv_buf_t *bufs;
+  unsigned int nbufs;
+  int error;
+  uv_buf_t bufsml[4];
 };
 
 struct uv_tcp_s {
@@ -751,27 +675,6 @@ struct uv_tcp_s {
   int delayed_error;
   int accepted_fd;
   void *queued_fds;
-};
-
-struct uv_thread_options_s {
-  unsigned int flags;
-  size_t stack_size;
-};
-
-struct uv_timer_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_timer_cb timer_cb;
-  void *node[3];
-  uint64_t timeout;
-  uint64_t repeat;
-  uint64_t start_id;
 };
 
 struct uv_udp_s {
@@ -808,20 +711,117 @@ struct uv_udp_send_s {
   uv_buf_t bufsml[4];
 };
 
-struct uv_write_s {
+struct uv_poll_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_poll_cb poll_cb;
+  uv__io_t io_watcher;
+};
+
+struct uv_prepare_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_prepare_cb prepare_cb;
+  struct uv__queue queue;
+};
+
+struct uv_check_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_check_cb check_cb;
+  struct uv__queue queue;
+};
+
+struct uv_idle_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_idle_cb idle_cb;
+  struct uv__queue queue;
+};
+
+struct uv_timer_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_timer_cb timer_cb;
+  void *node[3];
+  uint64_t timeout;
+  uint64_t repeat;
+  uint64_t start_id;
+};
+
+struct uv_work_s {
   void *data;
   uv_req_type type;
   void *reserved[5];
   void *reserved2[1];
-  uv_write_cb cb;
-  uv_stream_t *send_handle;
-  uv_stream_t *handle;
-  struct uv__queue queue;
-  unsigned int write_index;
-  uv_buf_t *bufs;
-  unsigned int nbufs;
-  int error;
-  uv_buf_t bufsml[4];
+  uv_loop_t *loop;
+  uv_work_cb work_cb;
+  uv_after_work_cb after_work_cb;
+  struct uv__work work_req;
+};
+
+struct uv_metrics_s {
+  uint64_t loop_count;
+  uint64_t events;
+  uint64_t events_waiting;
+  uint64_t *reserved[13];
+};
+
+struct uv_timespec64_t {
+  int64_t tv_sec;
+  int32_t tv_nsec;
+};
+
+struct uv_timeval64_t {
+  int64_t tv_sec;
+  int32_t tv_usec;
+};
+
+struct uv_thread_options_s {
+  unsigned int flags;
+  size_t stack_size;
+};
+
+struct uv_statfs_s {
+  uint64_t f_type;
+  uint64_t f_bsize;
+  uint64_t f_blocks;
+  uint64_t f_bfree;
+  uint64_t f_bavail;
+  uint64_t f_files;
+  uint64_t f_ffree;
+  uint64_t f_frsize;
+  uint64_t f_spare[3];
 };
 
 #include "uv/any.h"
@@ -849,6 +849,7 @@ UV_EXTERN const char *uv_version_string(void);
 
 /* ---- The library --------------------------------------------------------------------------- */
 
+UV_EXTERN void uv_library_shutdown(void);
 /* Replaces malloc(3), realloc(3), calloc(3) and free(3) for everything the library
  * allocates. */
 UV_EXTERN int uv_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func realloc_func,
@@ -975,6 +976,66 @@ UV_EXTERN int uv_fs_lchown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_u
     uv_gid_t gid, uv_fs_cb cb);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_fs_statfs(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* Which operation the request is of. */
+UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
+/* What the operation yielded: 0 or more, or an error code. */
+UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
+/* The system's error number of a failed operation: the result, negated. */
+UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *req);
+/* The operation's memory: a link's target, a directory, a statfs record. */
+UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *req);
+/* The path that the operation works on. */
+UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *req);
+/* The request's stat record. */
+UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
+/* The system's handle of a C library descriptor: on Linux the same number. */
+UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
+/* The C library's descriptor of a system handle: on Linux the same number. */
+UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
+
+/* ---- Requests (request) -------------------------------------------------------------------- */
+
+UV_EXTERN size_t uv_req_size(uv_req_type type);
+UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
+UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
+UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
+UV_EXTERN const char *uv_req_type_name(uv_req_type type);
+UV_EXTERN int uv_cancel(uv_req_t *req);
+
+/* ---- Timers (timer) ------------------------------------------------------------------------ */
+
+UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
+UV_EXTERN int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout,
+    uint64_t repeat);
+UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
+UV_EXTERN int uv_timer_again(uv_timer_t *handle);
+UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
+UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
+UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
+
+/* ---- Prepare, check and idle --------------------------------------------------------------- */
+
+UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *prepare);
+UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
+UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
+UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *check);
+UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
+UV_EXTERN int uv_check_stop(uv_check_t *check);
+UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
+UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
+UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
+
+/* ---- Waking the loop from another thread (async) ------------------------------------------- */
+
+UV_EXTERN int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb async_cb);
+UV_EXTERN int uv_async_send(uv_async_t *async);
+
+/* ---- Watching a descriptor (poll) ---------------------------------------------------------- */
+
+UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
+UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop, uv_poll_t *handle, uv_os_sock_t socket);
+UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
+UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 
 /* ---- Signals (signal) ---------------------------------------------------------------------- */
 
@@ -998,6 +1059,28 @@ UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
 UV_EXTERN int uv_kill(int pid, int signum);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_disable_stdio_inheritance(void);
+/* The child's process id. */
+UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
+
+/* ---- TCP (tcp) ----------------------------------------------------------------------------- */
+
+UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
+UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop, uv_tcp_t *handle, unsigned int flags);
+UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
+UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
+UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle, int enable, unsigned int delay);
+UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle, int on, unsigned int idle,
+    unsigned int intvl, unsigned int cnt);
+UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
+UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle, const struct sockaddr *addr, unsigned int flags);
+UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
+UV_EXTERN int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct sockaddr *addr,
+    uv_connect_cb cb);
+/* Makes a pair of connected unix sockets of this type and protocol. Both are close-on-exec. */
+UV_EXTERN int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0,
+    int flags1);
 
 /* ---- Pipes and unix sockets (pipe) --------------------------------------------------------- */
 
@@ -1028,6 +1111,8 @@ UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
 UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
+/* Makes a pipe: fds[0] reads what fds[1] writes. Both are close-on-exec. */
+UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
 
 /* ---- Terminals (tty) ----------------------------------------------------------------------- */
 
@@ -1043,6 +1128,64 @@ UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
 UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
+
+/* ---- UDP (udp) ----------------------------------------------------------------------------- */
+
+UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
+UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop, uv_udp_t *handle, unsigned int flags);
+UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
+UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle, uv_os_sock_t sock, unsigned int flags);
+UV_EXTERN int uv_udp_bind(uv_udp_t *handle, const struct sockaddr *addr, unsigned int flags);
+UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
+UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle, const char *multicast_addr,
+    const char *interface_addr, uv_membership membership);
+UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle, const char *multicast_addr,
+    const char *interface_addr, const char *source_addr, uv_membership membership);
+UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
+UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
+UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle, const char *interface_addr);
+UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
+UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
+UV_EXTERN int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, const struct sockaddr *addr, uv_udp_send_cb send_cb);
+UV_EXTERN int uv_udp_try_send(uv_udp_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
+    const struct sockaddr *addr);
+UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **bufs,
+    unsigned int *nbufs, struct sockaddr **addrs, unsigned int flags);
+UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle, uv_alloc_cb alloc_cb, uv_udp_recv_cb recv_cb);
+UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
+UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
+/* Bytes that wait to be sent. */
+UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
+/* Requests that wait to be sent. */
+UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
+
+/* ---- Streams (stream) ---------------------------------------------------------------------- */
+
+UV_EXTERN int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_cb cb);
+UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
+UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
+UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
+UV_EXTERN int uv_read_start(uv_stream_t *handle, uv_alloc_cb alloc_cb, uv_read_cb read_cb);
+UV_EXTERN int uv_read_stop(uv_stream_t *handle);
+UV_EXTERN int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, uv_write_cb cb);
+UV_EXTERN int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb cb);
+UV_EXTERN int uv_try_write(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs);
+UV_EXTERN int uv_try_write2(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
+    uv_stream_t *send_handle);
+UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
+UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
+UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
+UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
+
+/* ---- Thread pool (threadpool) -------------------------------------------------------------- */
+
+UV_EXTERN int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb,
+    uv_after_work_cb after_work_cb);
 
 /* ---- Names and addresses (dns) ------------------------------------------------------------- */
 
@@ -1067,6 +1210,121 @@ UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
 /* Not there yet: what every call so far has met. */
 UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
 
+/* ---- Threads and locks (threading) --------------------------------------------------------- */
+
+/* Makes a barrier for count threads. 0 or an error code (UV_EINVAL: count is 0 or too
+ * large). */
+UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
+/* Waits until count threads are here. Exactly one of them, any one, gets a number above 0:
+ * it may destroy the barrier. */
+UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
+/* Ends a barrier, once the threads that it let go have left it. */
+UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
+/* Makes a condition variable. 0 or an error code. */
+UV_EXTERN int uv_cond_init(uv_cond_t *cond);
+/* Ends a condition variable. */
+UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
+/* Wakes one thread that waits, if there is one. */
+UV_EXTERN void uv_cond_signal(uv_cond_t *cond);
+/* Wakes every thread that waits. */
+UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
+/* Gives mutex back, waits for a wake-up, takes mutex again. May wake without cause. */
+UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
+/* As uv_cond_wait, for timeout nanoseconds from now at most: 0, or UV_ETIMEDOUT. */
+UV_EXTERN int uv_cond_timedwait(uv_cond_t *cond, uv_mutex_t *mutex, uint64_t timeout);
+/* Makes a key; its value is NULL in every thread. 0 or an error code (UV_EAGAIN: no keys
+ * left). */
+UV_EXTERN int uv_key_create(uv_key_t *key);
+/* Ends a key. The values are the caller's to free. */
+UV_EXTERN void uv_key_delete(uv_key_t *key);
+/* The calling thread's value. */
+UV_EXTERN void *uv_key_get(uv_key_t *key);
+/* Sets the calling thread's value. */
+UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
+/* Makes a mutex. 0 or an error code. */
+UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
+/* Makes a mutex that its owner may lock again. 0 or an error code. */
+UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
+/* Ends a mutex. Aborts when it is locked. */
+UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
+/* Waits for the mutex and takes it. */
+UV_EXTERN void uv_mutex_lock(uv_mutex_t *handle);
+/* Takes the mutex if it is free: 0, or UV_EBUSY. */
+UV_EXTERN int uv_mutex_trylock(uv_mutex_t *handle);
+/* Gives the mutex back. */
+UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
+/* Runs callback unless it ran already for this guard; whoever comes meanwhile waits for it. */
+UV_EXTERN void uv_once(uv_once_t *guard, void (*callback)(void));
+/* Makes a read-write lock. 0 or an error code. */
+UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
+/* Ends a read-write lock. */
+UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
+/* Waits until nobody writes, then holds the lock with other readers. */
+UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
+/* As uv_rwlock_rdlock without waiting: 0, or UV_EBUSY. */
+UV_EXTERN int uv_rwlock_tryrdlock(uv_rwlock_t *rwlock);
+/* Gives a reader's hold back. */
+UV_EXTERN void uv_rwlock_rdunlock(uv_rwlock_t *rwlock);
+/* Waits until nobody holds the lock, then holds it alone. */
+UV_EXTERN void uv_rwlock_wrlock(uv_rwlock_t *rwlock);
+/* As uv_rwlock_wrlock without waiting: 0, or UV_EBUSY. */
+UV_EXTERN int uv_rwlock_trywrlock(uv_rwlock_t *rwlock);
+/* Gives the writer's hold back. */
+UV_EXTERN void uv_rwlock_wrunlock(uv_rwlock_t *rwlock);
+/* Makes a semaphore that value waits pass. 0 or an error code (UV_EINVAL: value too large). */
+UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
+/* Ends a semaphore. */
+UV_EXTERN void uv_sem_destroy(uv_sem_t *sem);
+/* Lets one wait pass. May be called in a signal handler. */
+UV_EXTERN void uv_sem_post(uv_sem_t *sem);
+/* Waits for a post. Signals do not end the wait. */
+UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
+/* As uv_sem_wait without waiting: 0, or UV_EAGAIN. */
+UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
+/* Starts a thread that runs entry(arg). 0 or an error code (UV_EAGAIN: no thread to be had;
+ * UV_EINVAL: entry is NULL). */
+UV_EXTERN int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg);
+/* As uv_thread_create. With UV_THREAD_HAS_STACK_SIZE, stack_size bytes of stack, rounded up
+ * to whole pages and to the least that pthread accepts; 0 means the default, the stack limit
+ * of the process. */
+UV_EXTERN int uv_thread_create_ex(uv_thread_t *tid, const uv_thread_options_t *params,
+    uv_thread_cb entry, void *arg);
+/* Waits for the thread to end. 0 or an error code (UV_EDEADLK as a number: the caller
+ * itself). */
+UV_EXTERN int uv_thread_join(uv_thread_t *tid);
+/* Lets the thread clean up after itself: it can no longer be joined. 0 or an error code. */
+UV_EXTERN int uv_thread_detach(uv_thread_t *tid);
+/* The calling thread. */
+UV_EXTERN uv_thread_t uv_thread_self(void);
+/* Not 0 when both are the same thread. */
+UV_EXTERN int uv_thread_equal(const uv_thread_t *t1, const uv_thread_t *t2);
+/* Names the calling thread; Linux keeps the first 15 bytes. UV_EINVAL when name is NULL. */
+UV_EXTERN int uv_thread_setname(const char *name);
+/* The thread's name, cut to size bytes with its NUL. UV_EINVAL when name is NULL or size 0. */
+UV_EXTERN int uv_thread_getname(uv_thread_t *tid, char *name, size_t size);
+/* Binds the thread to the CPUs whose byte in cpumask is not 0, and puts the old mask into
+ * oldmask unless that is NULL. UV_EINVAL when mask_size is below uv_cpumask_size or no CPU
+ * of the mask exists. */
+UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid, char *cpumask, char *oldmask,
+    size_t mask_size);
+/* Sets each byte of cpumask to 1 or 0: may the thread run on that CPU. UV_EINVAL when
+ * mask_size is below uv_cpumask_size. */
+UV_EXTERN int uv_thread_getaffinity(uv_thread_t *tid, char *cpumask, size_t mask_size);
+/* The CPU that runs the calling thread now, or an error code. */
+UV_EXTERN int uv_thread_getcpu(void);
+/* The thread's priority: the nice value for the calling thread under SCHED_OTHER, otherwise
+ * the policy's number (0 under SCHED_OTHER). UV_EINVAL when priority is NULL. */
+UV_EXTERN int uv_thread_getpriority(uv_thread_t tid, int *priority);
+/* Sets the thread's priority, UV_THREAD_PRIORITY_LOWEST (-2) to UV_THREAD_PRIORITY_HIGHEST
+ * (2): a nice value of 4 to -4 for the calling thread under SCHED_OTHER, otherwise that
+ * quarter of the policy's range. UV_EINVAL for any other number. */
+UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
+
+/* ---- Metrics (metrics) --------------------------------------------------------------------- */
+
+UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
+UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
+
 /* ---- Text ---------------------------------------------------------------------------------- */
 
 /* Not there yet: 0. */
@@ -1078,6 +1336,51 @@ UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16, ssize_t utf16_len, char **
 UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8, uint16_t *utf16, size_t utf16_len);
+
+/* ---- The loop (loop) ----------------------------------------------------------------------- */
+
+UV_EXTERN uv_loop_t *uv_default_loop(void);
+UV_EXTERN int uv_loop_init(uv_loop_t *loop);
+UV_EXTERN int uv_loop_close(uv_loop_t *loop);
+UV_EXTERN uv_loop_t *uv_loop_new(void);
+UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
+UV_EXTERN size_t uv_loop_size(void);
+UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
+UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
+UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
+UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
+UV_EXTERN void uv_stop(uv_loop_t *loop);
+UV_EXTERN void uv_update_time(uv_loop_t *loop);
+UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
+UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
+UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
+UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
+UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
+UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
+
+/* ---- Handles (handle) ---------------------------------------------------------------------- */
+
+UV_EXTERN void uv_ref(uv_handle_t *handle);
+UV_EXTERN void uv_unref(uv_handle_t *handle);
+UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
+UV_EXTERN size_t uv_handle_size(uv_handle_type type);
+UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
+UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
+UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
+UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
+UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
+UV_EXTERN int uv_is_active(const uv_handle_t *handle);
+UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
+UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
+UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
+UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
+UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
+UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
+UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
+/* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
+ * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
+ * also for what is no descriptor. */
+UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
 
 /* ---- The system (misc) --------------------------------------------------------------------- */
 
@@ -1120,8 +1423,6 @@ UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
 /* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_cpumask_size(void);
-/* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses, int *count);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses, int count);
@@ -1140,7 +1441,7 @@ UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
 /* Not there yet: nothing is done. */
-UV_EXTERN void uv_loadavg(double *avg);
+UV_EXTERN void uv_loadavg(double avg[3]);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t buflen,
     unsigned int flags, uv_random_cb cb);
@@ -1186,6 +1487,14 @@ UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
 UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
 /* Sleeps for msec milliseconds; signals do not shorten it. */
 UV_EXTERN void uv_sleep(unsigned int msec);
+/* A uv_buf_t of len bytes at base. The memory stays the caller's. */
+UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
+/* This process's id. */
+UV_EXTERN uv_pid_t uv_os_getpid(void);
+/* The parent process's id. */
+UV_EXTERN uv_pid_t uv_os_getppid(void);
+/* How many bytes an affinity mask has: one for each CPU that the kernel's mask can name. */
+UV_EXTERN int uv_cpumask_size(void);
 
 #ifdef __cplusplus
 }

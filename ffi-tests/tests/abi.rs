@@ -70,11 +70,11 @@ fn member_types(out: &mut String, name: &str, facts: &Struct) {
     writeln!(out, "void types_of_{name}({} *it);", c_type(name)).unwrap();
     writeln!(out, "void types_of_{name}({} *it) {{", c_type(name)).unwrap();
     for (member, kind) in typed.filter(|(_, kind)| !kind.contains("<anon>")) {
-        let (element, count) = match kind.split_once('[') {
-            Some((element, count)) => (element, format!("[{count}")),
-            None => (kind.as_str(), String::new()),
+        let pointer = match kind.split_once('[') {
+            Some((element, count)) => format!("{element} (*p)[{count}"),
+            None => format!("{kind} *p"),
         };
-        writeln!(out, "  {{ {element} (*p){count} = &it->{member}; (void) p; }}").unwrap();
+        writeln!(out, "  {{ {pointer} = &it->{member}; (void) p; }}").unwrap();
     }
     out.push_str("  (void) it;\n}\n");
 }
