@@ -1,0 +1,291 @@
+//! One program once: start it, watch it, read its figure.
+use crate::rows::{Local, Program, Tcp, Work};
+use crate::subject::{Libraries, Subject};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// One measured window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sample {
+    /// Row it belongs to.
+    pub(crate) row: String,
+    /// Operations done.
+    pub(crate) ops: u64,
+    /// Real time of the window.
+    pub(crate) wall_ns: u64,
+    /// CPU time that the measured process spent in it.
+    pub(crate) cpu_ns: u64,
+}
+
+/// Why there is no figure.
+#[derive(Clone, Debug)]
+pub(crate) enum Miss {
+    /// The subject is not there; nothing is wrong.
+    Absent(String),
+    /// The program failed.
+    Failed(String),
+}
+
+impl From<anyhow::Error> for Miss {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(format!("{error:#}"))
+    }
+}
+
+/// Where programs run.
+pub(crate) struct Place {
+    bin: PathBuf,
+    libraries: Libraries,
+    server_cpu: usize,
+    load_cpu: usize,
+}
+
+impl Place {
+    /// `bin` holds the compiled programs.
+    pub(crate) fn new(bin: PathBuf, libraries: Libraries) -> Result<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
+        let list = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+            .context("no Cpus_allowed_list in /proc/self/status")?;
+        let cpus = parse_cpu_list(list.trim()).context("Cpus_allowed_list is not understood")?;
+        let (Some(&first), Some(&last)) = (cpus.first(), cpus.last()) else {
+            bail!("no CPU is allowed");
+        };
+        if first == last {
+            eprintln!("bench: only one core: server and load share it, figures mean little");
+        }
+        Ok(Self { bin, libraries, server_cpu: last, load_cpu: first })
+    }
+
+    /// A program with the library of `subject`; a clean environment for both libraries.
+    fn command(&self, program: &str, subject: Subject) -> Result<Command, Miss> {
+        let folder = self.libraries.folder(subject).map_err(Miss::Absent)?;
+        let mut command = Command::new(self.bin.join(program));
+        command
+            .env_clear()
+            .env("LD_BIND_NOW", "1")
+            .env("BENCH_CPU", self.server_cpu.to_string())
+            .env("BENCH_CPU2", self.load_cpu.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(folder) = folder {
+            command.env("LD_LIBRARY_PATH", folder);
+        }
+        match subject {
+            Subject::UvringEpoll => command.env("UVRING_BACKEND", "epoll"),
+            Subject::UvringRing => command.env("UVRING_BACKEND", "io_uring"),
+            _ => &mut command,
+        };
+        Ok(command)
+    }
+}
+
+/// Runs one round of one program on one subject.
+pub(crate) fn once(
+    place: &Place,
+    program: &Program,
+    subject: Subject,
+) -> Result<Vec<Sample>, Miss> {
+    match &program.work {
+        Work::Tcp(tcp) => {
+            let mut sample = tcp_once(place, tcp, subject)?;
+            sample.row.clone_from(&program.rows()[0]);
+            Ok(vec![sample])
+        }
+        Work::Local(local) => {
+            let mut samples = local_once(place, local, subject)?;
+            if let ([sample], [row]) = (samples.as_mut_slice(), program.rows()) {
+                sample.row.clone_from(row);
+            }
+            Ok(samples)
+        }
+    }
+}
+
+/// A server that is ended when it goes out of scope. It also ends by itself: every
+/// C program sets an alarm, and dies with the runner.
+struct Server {
+    child: Child,
+    /// Kept open, so that a late line of the server meets no broken pipe.
+    stdout: BufReader<ChildStdout>,
+    port: u16,
+}
+
+impl Server {
+    fn start(place: &Place, tcp: &Tcp, subject: Subject) -> Result<Self, Miss> {
+        let program = match subject {
+            Subject::FloorEpoll => "floor_epoll",
+            Subject::FloorRing => "floor_ring",
+            _ => "server",
+        };
+        let mut command = place.command(program, subject)?;
+        command.args([tcp.mode, &tcp.writes.to_string()]);
+        let mut child = command.spawn().context("cannot start the server")?;
+        let stdout = child.stdout.take().context("the server has no stdout")?;
+        let mut server = Self { child, stdout: BufReader::new(stdout), port: 0 };
+        let mut text = String::new();
+        loop {
+            let mut line = String::new();
+            if server.stdout.read_line(&mut line).context("server")? == 0 {
+                return Err(Miss::Failed(server.obituary()));
+            }
+            if let Some(port) = line.strip_prefix("ready ") {
+                server.port = port.trim().parse().context("the server's port")?;
+                break;
+            }
+            text.push_str(&line);
+        }
+        check_library(&text, subject)?;
+        Ok(server)
+    }
+
+    /// What the server said when it ended.
+    fn obituary(&mut self) -> String {
+        let mut said = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            // The pipe ends with the server; its alarm bounds the wait.
+            let _ = stderr.read_to_string(&mut said);
+        }
+        let status = self.child.wait().map_or_else(|e| e.to_string(), |s| s.to_string());
+        format!("the server ended ({status}): {}", said.trim())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when the server is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tcp_once(place: &Place, tcp: &Tcp, subject: Subject) -> Result<Sample, Miss> {
+    let mut server = Server::start(place, tcp, subject)?;
+    let (warm_ms, ms) = tcp.window_ms;
+    let numbers = [
+        u64::from(server.port),
+        u64::from(server.child.id()),
+        tcp.size,
+        tcp.conns,
+        tcp.inflight,
+        tcp.writes,
+        warm_ms,
+        ms,
+        tcp.max_ops,
+    ];
+    let mut load = Command::new(place.bin.join("load"));
+    load.env_clear()
+        .env("BENCH_CPU", place.load_cpu.to_string())
+        .arg(tcp.mode)
+        .args(numbers.map(|number| number.to_string()));
+    let result = finish(&mut load, "load");
+    if server.child.try_wait().context("server")?.is_some() {
+        return Err(Miss::Failed(server.obituary()));
+    }
+    let samples = parse_results(&result?)?;
+    let [sample] = samples.as_slice() else {
+        return Err(Miss::Failed(format!("the load gave {} results", samples.len())));
+    };
+    Ok(sample.clone())
+}
+
+fn local_once(place: &Place, local: &Local, subject: Subject) -> Result<Vec<Sample>, Miss> {
+    let mut command = if subject.is_floor() {
+        let Some(floor) = local.floor.as_ref().filter(|_| subject == Subject::FloorEpoll) else {
+            return Err(Miss::Absent("there is no such bare program".to_owned()));
+        };
+        let mut command = place.command("floor_misc", subject)?;
+        command.args(floor);
+        command
+    } else {
+        let [program, args @ ..] = local.command.as_slice() else {
+            return Err(Miss::Failed("an empty command".to_owned()));
+        };
+        let mut command = place.command(program, subject)?;
+        command.args(args);
+        command
+    };
+    let text = finish(&mut command, &local.command.join(" "))?;
+    check_library(&text, subject)?;
+    Ok(parse_results(&text)?)
+}
+
+/// Runs to the end and returns standard output; the program's own alarm bounds it.
+fn finish(command: &mut Command, name: &str) -> Result<String> {
+    let done = command.output().with_context(|| format!("cannot start {name}"))?;
+    if !done.status.success() {
+        bail!("{name}: {}: {}", done.status, String::from_utf8_lossy(&done.stderr).trim());
+    }
+    String::from_utf8(done.stdout).with_context(|| format!("{name}: not UTF-8"))
+}
+
+/// The program names the library and the backend it really has.
+fn check_library(text: &str, subject: Subject) -> Result<(), Miss> {
+    let said = text.lines().find_map(|line| line.strip_prefix("library ")).unwrap_or("nothing");
+    let (library, backend) = subject.library();
+    if said == format!("{library} {backend}") {
+        return Ok(());
+    }
+    if said.starts_with(&format!("{library} ")) {
+        return Err(Miss::Absent(format!("the backend is not {backend}: it says \"{said}\"")));
+    }
+    Err(Miss::Failed(format!("the wrong library was loaded: \"{said}\"")))
+}
+
+fn parse_results(text: &str) -> Result<Vec<Sample>> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("result "));
+    lines.map(|line| parse_result(line).with_context(|| format!("bad result: {line}"))).collect()
+}
+
+fn parse_result(line: &str) -> Option<Sample> {
+    let mut words = line.split(' ');
+    let row = words.next()?.to_owned();
+    let mut number = || words.next()?.parse().ok();
+    let sample = Sample { row, ops: number()?, wall_ns: number()?, cpu_ns: number()? };
+    (sample.ops > 0).then_some(sample)
+}
+
+/// `0-2,5` as the kernel writes it.
+fn parse_cpu_list(list: &str) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?);
+    }
+    Some(cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists() {
+        assert_eq!(parse_cpu_list("0-2,5"), Some(vec![0, 1, 2, 5]));
+        assert_eq!(parse_cpu_list("3"), Some(vec![3]));
+        assert_eq!(parse_cpu_list("x"), None);
+    }
+
+    #[test]
+    fn results_are_read_and_bad_ones_refused() {
+        let text = "library libuv epoll\nresult a 2 30 40\n";
+        let sample = Sample { row: "a".to_owned(), ops: 2, wall_ns: 30, cpu_ns: 40 };
+        assert_eq!(parse_results(text).unwrap(), [sample]);
+        assert!(parse_results("result a 0 30 40").is_err());
+        assert!(parse_results("result a 2 30").is_err());
+    }
+
+    #[test]
+    fn a_silent_fall_back_is_told() {
+        let checked = |text, subject| check_library(text, subject);
+        assert!(checked("library uvring io_uring\n", Subject::UvringRing).is_ok());
+        let fell_back = checked("library uvring epoll\n", Subject::UvringRing);
+        assert!(matches!(fell_back, Err(Miss::Absent(_))));
+        let wrong = checked("library libuv epoll\n", Subject::UvringEpoll);
+        assert!(matches!(wrong, Err(Miss::Failed(_))));
+    }
+}
