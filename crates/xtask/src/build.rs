@@ -139,6 +139,20 @@ fn no_rust_runtime(shared: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Links a C program with the archive alone and runs it.
+pub(crate) fn link_statically(archive: &Path) -> Result<()> {
+    let dir = dirs::target().join("link-check");
+    fs::create_dir_all(&dir)?;
+    let source = dir.join("main.c");
+    fs::write(&source, "#include <uv.h>\nint main(void) { return uv_version() == 0; }\n")?;
+    let program = dir.join("main");
+    let mut link = Command::new(dirs::c_compiler());
+    link.arg("-I").arg(dirs::root().join("include")).arg(&source).arg(archive);
+    link.args(SYSTEM_LIBS.iter().map(|name| format!("-l{name}")));
+    dirs::check(link.arg("-o").arg(&program))?;
+    dirs::check(&mut Command::new(&program))
+}
+
 fn stripped_size(shared: &Path) -> Result<u64> {
     let stripped = shared.with_extension("stripped");
     dirs::check(Command::new("strip").arg("-o").arg(&stripped).arg(shared))?;

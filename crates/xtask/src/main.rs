@@ -10,11 +10,16 @@ mod build;
 mod cc;
 mod conformance;
 mod dirs;
+mod header;
 mod libuv;
+mod matrix;
 mod symbols;
+mod test;
+mod tidy;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -26,6 +31,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everything that CI runs, in order
+    Test {
+        /// Only these steps
+        steps: Vec<String>,
+    },
     /// Build the library and stage it under target/stage
     Build {
         /// Unoptimised build
@@ -36,6 +46,29 @@ enum Command {
     Reference,
     /// Run libuv's test programs against our library
     Conformance(conformance::Args),
+    /// Rules of the house: file lengths, layers, words, paths
+    Tidy,
+    /// Generate include/uv.h and include/uvring.h
+    Header {
+        /// Change nothing, fail if they are out of date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Generate MATRIX.md: what is done and tested
+    Matrix {
+        /// Change nothing, fail if it is out of date
+        #[arg(long)]
+        check: bool,
+        /// Folder of conformance results (default: target/conformance)
+        #[arg(long)]
+        results: Option<PathBuf>,
+    },
+    /// The same C programs on uvring, on libuv and on the bare kernel
+    Bench {
+        /// Passed on to the bench program
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run one program in a sandbox (used by conformance)
     #[command(hide = true)]
     Sandbox {
@@ -60,8 +93,24 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Reference => {
             libuv::reference(&libuv::Source::find()?)?;
         }
+        Command::Test { steps } => return test::run(&steps),
+        Command::Tidy => tidy::run()?,
+        Command::Header { check } => header::run(check)?,
+        Command::Matrix { check, results } => matrix::run(check, results.as_deref())?,
+        Command::Bench { arguments } => bench(&arguments)?,
         Command::Conformance(args) => return conformance::run(&args),
         Command::Sandbox { spec } => return conformance::sandbox::run(&spec),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Both libraries first, so that the bench finds them where it looks.
+fn bench(arguments: &[String]) -> Result<()> {
+    libuv::reference(&libuv::Source::find()?)?;
+    build::run(false)?;
+    dirs::check(
+        dirs::cargo()
+            .args(["run", "--release", "--quiet", "--package", "uvring-bench", "--"])
+            .args(arguments),
+    )
 }

@@ -1,5 +1,6 @@
 //! Results of a run, the list of tests that must pass, and what is printed.
 use super::Backend;
+use crate::test::Counts;
 use crate::{dirs, libuv};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -48,20 +49,6 @@ impl fmt::Display for TestResult {
             write!(f, ": {}", self.reason)?;
         }
         Ok(())
-    }
-}
-
-/// Passed, failed, skipped.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) skipped: usize,
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 

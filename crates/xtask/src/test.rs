@@ -1,0 +1,198 @@
+//! `cargo xtask test`: everything that CI runs, in order. A new check is one more line in `STEPS`.
+use crate::conformance::{self, Backend};
+use crate::{build, dirs, header, matrix, tidy};
+use anyhow::{Context, Result, bail};
+use regex::Regex;
+use std::io::{BufRead, BufReader};
+use std::ops::AddAssign;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+/// Passed, failed, skipped.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// A check of CI.
+struct Step {
+    name: &'static str,
+    run: Check,
+}
+
+enum Check {
+    /// Counts as one test.
+    Plain(fn() -> Result<()>),
+    /// Counts its tests itself.
+    Counted(fn() -> Result<Counts>),
+}
+
+use Check::{Counted, Plain};
+
+/// In order: what is quick and what others stand on comes first.
+const STEPS: &[Step] = &[
+    Step { name: "fmt", run: Plain(fmt) },
+    Step { name: "tidy", run: Plain(tidy::run) },
+    Step { name: "clippy", run: Plain(clippy) },
+    Step { name: "header", run: Plain(|| header::run(true)) },
+    Step { name: "build-debug", run: Plain(build_debug) },
+    Step { name: "build", run: Plain(build_release) },
+    Step { name: "cargo-test", run: Counted(cargo_test) },
+    Step { name: "examples", run: Plain(examples) },
+    Step { name: "conformance-epoll", run: Counted(|| conformance_on(Backend::Epoll)) },
+    Step { name: "conformance-io_uring", run: Counted(|| conformance_on(Backend::IoUring)) },
+    Step { name: "conformance-denied", run: Counted(|| conformance_on(Backend::Denied)) },
+    Step { name: "matrix", run: Plain(|| matrix::run(true, None)) },
+];
+
+/// Runs all steps, or those named, and ends with the sum of their counts.
+pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
+    if let Some(name) = only.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        bail!("no step {name}; there are: {}", names.join(" "));
+    }
+    let mut total = Counts::default();
+    let mut lines = Vec::new();
+    for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|n| n == step.name)) {
+        println!("\n==== {}", step.name);
+        let since = Instant::now();
+        let counts = step.run.perform();
+        let seconds = since.elapsed().as_secs_f64();
+        let word = if counts.failed == 0 { "ok" } else { "FAILED" };
+        let line = format!("{:22} {word:6} {seconds:7.1} s   {counts}", step.name);
+        println!("==== {line}");
+        lines.push(line);
+        total += counts;
+    }
+    println!("\nsteps:");
+    for line in &lines {
+        println!("  {line}");
+    }
+    println!("{total}");
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Check {
+    fn perform(&self) -> Counts {
+        let result = match self {
+            Plain(check) => check().map(|()| Counts { passed: 1, ..Counts::default() }),
+            Counted(check) => check(),
+        };
+        result.unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            Counts { failed: 1, ..Counts::default() }
+        })
+    }
+}
+
+fn cdylib() -> Vec<String> {
+    let manifest = dirs::root().join("crates/cdylib/Cargo.toml");
+    vec!["--manifest-path".to_owned(), manifest.display().to_string()]
+}
+
+fn fmt() -> Result<()> {
+    dirs::check(dirs::cargo().args(["fmt", "--all", "--check"]))?;
+    dirs::check(dirs::cargo().arg("fmt").args(cdylib()).arg("--check"))
+}
+
+fn clippy() -> Result<()> {
+    let strict = ["--", "-D", "warnings"];
+    let all = ["clippy", "--locked", "--workspace", "--all-targets", "--quiet"];
+    dirs::check(dirs::cargo().args(all).args(strict))?;
+    let target = dirs::target().join("cdylib");
+    dirs::check(
+        dirs::cargo()
+            .args(["clippy", "--locked", "--quiet"])
+            .args(cdylib())
+            .arg("--target-dir")
+            .arg(target)
+            .args(strict),
+    )
+}
+
+fn build_debug() -> Result<()> {
+    let made = build::compile(true)?;
+    build::link_statically(&made.join("libuvring.a"))
+}
+
+fn build_release() -> Result<()> {
+    build::run(false)?;
+    build::link_statically(&dirs::stage().join("lib/libuvring.a"))
+}
+
+/// All tests of the workspace; the last line of each test program is read for its counts.
+fn cargo_test() -> Result<Counts> {
+    let mut command = dirs::cargo();
+    command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    command.env("UVRING_STAGE", dirs::stage());
+    count_test_lines(&mut command)
+}
+
+/// Runs a command that prints cargo's `test result:` lines, shows what it prints, and counts.
+fn count_test_lines(command: &mut Command) -> Result<Counts> {
+    let shown = dirs::show(command);
+    let pattern = Regex::new(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start: {shown}"))?;
+    let mut counts = Counts::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            println!("{line}");
+            if let Some(found) = pattern.captures(&line) {
+                let number = |index: usize| found[index].parse::<usize>();
+                counts += Counts { passed: number(1)?, failed: number(2)?, skipped: number(3)? };
+            }
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && counts.failed == 0 {
+        println!("error: {status}: {shown}");
+        counts.failed += 1;
+    }
+    Ok(counts)
+}
+
+/// The C examples compile without a warning and do their work.
+fn examples() -> Result<()> {
+    let out = dirs::target().join("c-examples");
+    dirs::check(
+        Command::new("make")
+            .arg("-C")
+            .arg(dirs::root().join("c-examples"))
+            .arg(format!("OUT={}", out.display()))
+            .args(["CFLAGS=-O2 -g -Werror", "check"])
+            .env("PKG_CONFIG_PATH", dirs::stage().join("lib/pkgconfig")),
+    )
+}
+
+/// Only the tests in expected.txt can fail CI; what else fails is listed and counts as skipped.
+fn conformance_on(backend: Backend) -> Result<Counts> {
+    let report = conformance::collect(&conformance::Args::all_on(backend))?;
+    let regressions = report.regressions()?.len();
+    let counts = report.counts();
+    let known = counts.failed.saturating_sub(regressions);
+    if known > 0 {
+        println!("{known} tests fail that are not in expected.txt: counted as skipped");
+    }
+    Ok(Counts { failed: regressions, skipped: counts.skipped + known, ..counts })
+}
