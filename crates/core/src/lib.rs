@@ -7,7 +7,7 @@
 //!   driver/{epoll,uring,sim}     one backend each
 //!   uring/{setup,map,sq,cq,sqe,buf_ring,probe}    one part of a ring each
 //!   epoll   socket   file   wake                  one kernel object each
-//!   list    wheel    mpsc   clock                 plain data structures
+//!   list    wheel    mpsc   clock   fd            plain data structures
 //! ```
 //!
 //! Everything that must outlive a call is owned by the caller and linked in
@@ -20,9 +20,12 @@ extern crate std;
 pub mod clock;
 pub mod driver;
 pub mod epoll;
+pub mod fd;
+pub mod file;
 pub mod list;
 pub mod mpsc;
 pub mod socket;
+pub mod uring;
 pub mod wake;
 pub mod wheel;
 

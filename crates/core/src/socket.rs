@@ -12,77 +12,19 @@
 mod option;
 mod rights;
 
-use core::mem::MaybeUninit;
 use core::{ptr, slice};
 
-use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
-use rustix::io::{IoSlice, retry_on_intr};
+use rustix::fd::{IntoRawFd, OwnedFd};
+use rustix::io::retry_on_intr;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use rustix::net::{self, AddressFamily, Protocol, SendFlags, SocketFlags, SocketType};
 
 #[cfg(feature = "libc")]
 pub use self::option::{getsockopt_int, setsockopt_int};
 pub use self::rights::{recvmsg_rights, sendmsg_rights};
+pub use crate::fd::{IoVec, MAX_IOV, MAX_LEN, close, set_nonblocking};
+use crate::fd::{borrow, filling, gathered};
 use crate::{Errno, Result};
-
-/// What read(2) and write(2) move at most in one call: `MAX_RW_COUNT`.
-pub const MAX_LEN: usize = 0x7fff_f000;
-
-/// How many buffers one gathering call takes: `IOV_MAX`.
-pub const MAX_IOV: usize = 1024;
-
-/// One buffer of a gathering call: `struct iovec`, and `uv_buf_t` on Linux.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct IoVec {
-    /// The first byte. May be null when `len` is 0.
-    pub base: *mut u8,
-    /// Length in bytes.
-    pub len: usize,
-}
-
-const _: () = assert!(size_of::<IoVec>() == size_of::<IoSlice<'_>>());
-const _: () = assert!(align_of::<IoVec>() == align_of::<IoSlice<'_>>());
-
-/// A negative descriptor is the caller's mistake, answered as the kernel would.
-fn borrow<'fd>(fd: i32) -> Result<BorrowedFd<'fd>> {
-    if fd < 0 {
-        return Err(Errno::BADF);
-    }
-    // SAFETY: not -1. The kernel checks the number itself: a closed descriptor gives EBADF.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
-}
-
-/// The caller's memory as a slice to fill. Null with a length is `FAULT`, as from the kernel.
-///
-/// # Safety
-/// `buf` is null or valid for writes of `len` bytes, and nobody else uses them during `'b`.
-unsafe fn filling<'b>(buf: *mut u8, len: usize) -> Result<&'b mut [MaybeUninit<u8>]> {
-    if len == 0 {
-        return Ok(&mut []);
-    }
-    if buf.is_null() {
-        return Err(Errno::FAULT);
-    }
-    // SAFETY: not null, and valid by the caller's word; clamping only shortens it.
-    Ok(unsafe { slice::from_raw_parts_mut(buf.cast(), len.min(MAX_LEN)) })
-}
-
-/// The caller's buffers, at most [`MAX_IOV`] of them.
-///
-/// # Safety
-/// `iov` is null or valid for reads of `iovcnt` entries during `'b`.
-unsafe fn gathered<'b>(iov: *const IoVec, iovcnt: usize) -> Result<&'b [IoSlice<'b>]> {
-    if iovcnt == 0 {
-        return Ok(&[]);
-    }
-    if iov.is_null() {
-        return Err(Errno::FAULT);
-    }
-    // SAFETY: not null, valid by the caller's word, and an `IoSlice` is documented to be laid out
-    // as a `struct iovec`. It is not looked into here: the kernel checks the addresses.
-    Ok(unsafe { slice::from_raw_parts(iov.cast(), iovcnt.min(MAX_IOV)) })
-}
 
 /// recv(2) without flags: bytes received, 0 at the end of the stream.
 ///
@@ -358,28 +300,4 @@ unsafe fn copy_out(from: *const u8, size: u32, addr: *mut u8, len: *mut u32) -> 
 /// As getsockopt(2): `NOTSOCK`, `BADF`.
 pub fn error(fd: i32) -> Result<Option<Errno>> {
     Ok(net::sockopt::socket_error(borrow(fd)?)?.err())
-}
-
-/// Makes the open file non-blocking or blocking (`FIONBIO`); every copy of the descriptor shares it.
-///
-/// # Errors
-/// `BADF`, or `NOTTY` from the rare file that has no such mode.
-pub fn set_nonblocking(fd: i32, nonblocking: bool) -> Result<()> {
-    rustix::io::ioctl_fionbio(borrow(fd)?, nonblocking)
-}
-
-/// close(2). Linux has always let go of the descriptor when close returns, so `INTR` and
-/// `INPROGRESS` count as success and nothing is retried.
-///
-/// # Errors
-/// `BADF`; `IO`, `NOSPC` or `DQUOT` when earlier writes failed (the descriptor is closed then, too).
-pub fn close(fd: i32) -> Result<()> {
-    if fd < 0 {
-        return Err(Errno::BADF);
-    }
-    // SAFETY: not -1; whose number it is, is the caller's business as with close(2) itself.
-    match unsafe { rustix::io::try_close(fd) } {
-        Err(Errno::INTR | Errno::INPROGRESS) => Ok(()),
-        other => other,
-    }
 }

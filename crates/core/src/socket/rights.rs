@@ -4,13 +4,13 @@ use core::mem::MaybeUninit;
 use core::slice;
 
 use rustix::fd::{BorrowedFd, IntoRawFd};
-use rustix::io::{IoSliceMut, retry_on_intr};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
 
-use super::{IoVec, MAX_IOV, borrow, gathered};
+use crate::fd::{IoVec, borrow, gathered, scattered};
 use crate::{Errno, Result};
 
 /// How many descriptors one message carries at most: the kernel's `SCM_MAX_FD`.
@@ -70,14 +70,8 @@ pub unsafe fn recvmsg_rights(
     rights: &mut [i32],
 ) -> Result<(usize, usize)> {
     let fd = borrow(fd)?;
-    let mut none: [IoSliceMut<'_>; 0] = [];
-    let iov: &mut [IoSliceMut<'_>] = match iovcnt {
-        0 => &mut none,
-        _ if iov.is_null() => return Err(Errno::FAULT),
-        // SAFETY: not null, valid by the caller's word, laid out as `struct iovec`. rustix only
-        // hands the entries to the kernel, which does not write them.
-        _ => unsafe { slice::from_raw_parts_mut(iov.cast_mut().cast(), iovcnt.min(MAX_IOV)) },
-    };
+    // SAFETY: the caller's promise; the entries go to the kernel and nowhere else.
+    let iov = unsafe { scattered(iov, iovcnt) }?;
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
