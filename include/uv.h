@@ -468,12 +468,17 @@ union uv__sockaddr_in {
   struct sockaddr_in6 address6;
 };
 
+union uv__netmask_in {
+  struct sockaddr_in netmask4;
+  struct sockaddr_in6 netmask6;
+};
+
 struct uv_interface_address_s {
   char *name;
   char phys_addr[6];
   int is_internal;
   union uv__sockaddr_in address;
-  union uv__sockaddr_in netmask;
+  union uv__netmask_in netmask;
 };
 
 struct uv_env_item_s {

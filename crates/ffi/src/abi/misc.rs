@@ -12,6 +12,14 @@ pub union uv__sockaddr_in {
     pub address6: libc::sockaddr_in6,
 }
 
+/// The netmask of an IPv4 or IPv6 address.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union uv__netmask_in {
+    pub netmask4: libc::sockaddr_in,
+    pub netmask6: libc::sockaddr_in6,
+}
+
 /// What a child's descriptor is made of.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -46,7 +54,7 @@ pub struct uv_interface_address_s {
     pub phys_addr: [c_char; 6],
     pub is_internal: c_int,
     pub address: uv__sockaddr_in,
-    pub netmask: uv__sockaddr_in,
+    pub netmask: uv__netmask_in,
 }
 pub type uv_interface_address_t = uv_interface_address_s;
 
