@@ -143,14 +143,22 @@ __attribute__((unused)) static uint32_t next_random(uint32_t *state) {
   return *state;
 }
 
-/* What a server is asked to do; `writes` is the number of small writes. */
-enum mode { MODE_ECHO, MODE_LEAN, MODE_COALESCE, MODE_FANOUT, MODE_CHURN };
+/* What a server is asked to do; bench/README.md tells what each mode stands for. */
+enum mode { MODE_ECHO, MODE_LEAN, MODE_PIPELINE, MODE_COALESCE, MODE_FANOUT, MODE_CHURN };
 
 __attribute__((unused)) static enum mode parse_mode(const char *name) {
-  static const char *const names[] = {"echo", "lean", "coalesce", "fanout", "churn"};
-  for (int i = 0; i < 5; i++)
+  static const char *const names[] = {"echo", "lean", "pipeline", "coalesce", "fanout", "churn"};
+  for (int i = 0; i < 6; i++)
     if (strcmp(name, names[i]) == 0) return (enum mode) i;
   die("unknown mode: %s", name);
+}
+
+/* The number of small writes in row coalesce; other modes have none. */
+__attribute__((unused)) static int parse_writes(enum mode mode, const char *text) {
+  if (mode != MODE_COALESCE) return 0;
+  uint64_t n = number(text);
+  if (n < 1 || n > MAX_WRITES) die("1 to %d writes", MAX_WRITES);
+  return (int) n;
 }
 
 /* How the bare-kernel servers listen: 127.0.0.1, any port, printed for the runner. */

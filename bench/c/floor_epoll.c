@@ -1,5 +1,5 @@
 /* The floor: the same server on bare epoll, level-triggered, no library and no
- * allocation in the hot path. usage: floor_epoll MODE [WRITES] */
+ * allocation in the hot path. usage: floor_epoll MODE SIZE WRITES */
 #include "common.h"
 #include <sys/epoll.h>
 
@@ -93,10 +93,9 @@ static void accept_all(int listener) {
 
 int main(int argc, char **argv) {
   struct epoll_event events[1024];
-  if (argc < 2) die("usage: floor_epoll MODE [WRITES]");
+  if (argc != 4) die("usage: floor_epoll MODE SIZE WRITES");
   mode = parse_mode(argv[1]);
-  writes = argc > 2 ? (int) number(argv[2]) : 0;
-  if (writes > MAX_WRITES) die("at most %d writes", MAX_WRITES);
+  writes = parse_writes(mode, argv[3]);
   for (int i = 0; i < writes; i++) fill_line(lines + i * LINE, i);
   begin(60);
   ep = check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");

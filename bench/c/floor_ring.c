@@ -1,6 +1,6 @@
 /* The floor: the same server on a bare io_uring. Multishot poll tells that there
  * is something to read, recv takes it at once, small answers leave as one batch of
- * SEND entries, large ones are sent at once. usage: floor_ring MODE [WRITES] */
+ * SEND entries, large ones are sent at once. usage: floor_ring MODE SIZE WRITES */
 #include "ring.h"
 #include <poll.h>
 
@@ -148,10 +148,9 @@ static void sent(int fd, int res) {
 
 int main(int argc, char **argv) {
   struct io_uring_cqe cqe;
-  if (argc < 2) die("usage: floor_ring MODE [WRITES]");
+  if (argc != 4) die("usage: floor_ring MODE SIZE WRITES");
   mode = parse_mode(argv[1]);
-  writes = argc > 2 ? (int) number(argv[2]) : 0;
-  if (writes > MAX_WRITES) die("at most %d writes", MAX_WRITES);
+  writes = parse_writes(mode, argv[3]);
   for (int i = 0; i < writes; i++) fill_line(lines + i * LINE, i);
   begin(60);
   ring_open(&ring, 4096);

@@ -135,7 +135,7 @@ static void connect_all(void) {
   conns = xalloc((size_t) nconns, sizeof *conns);
   for (int i = 0; i < nconns; i++) {
     conns[i].fd = open_conn();
-    conns[i].shift = mode == MODE_ECHO || mode == MODE_LEAN ? (unsigned) i * 17 : 0;
+    conns[i].shift = mode <= MODE_PIPELINE ? (unsigned) i * 17 : 0;
     poll_for(&conns[i], EPOLL_CTL_ADD, 0);
   }
 }

@@ -1,12 +1,18 @@
-/* The TCP server of rows echo, coalesce, fanout and churn, on libuv's API.
- * usage: server MODE [WRITES] */
+/* The TCP server of rows echo, pipeline, coalesce, fanout and churn, on libuv's API.
+ * usage: server MODE SIZE WRITES */
 #include "uvcommon.h"
 
 typedef struct conn {
   uv_tcp_t tcp;
   struct conn *next, *prev;
-  unsigned have; /* bytes of an unfinished request */
+  size_t have;            /* bytes of an unfinished request */
+  struct answer *pending; /* the answer to it, row pipeline */
 } conn_t;
+
+typedef struct answer {
+  uv_write_t req;
+  char text[];
+} answer_t;
 
 /* An ordinary program's write: request on the heap, buffer owned by it. */
 typedef struct {
@@ -36,6 +42,7 @@ typedef struct lean_write {
 } lean_write_t;
 
 static enum mode mode;
+static size_t size; /* bytes of one request */
 static int writes;
 static char lines[MAX_WRITES][LINE];
 static conn_t all = {.next = &all, .prev = &all};
@@ -46,6 +53,7 @@ static void on_close(uv_handle_t *handle) {
   conn_t *c = (conn_t *) handle;
   c->prev->next = c->next;
   c->next->prev = c->prev;
+  free(c->pending);
   free(c);
 }
 
@@ -88,20 +96,39 @@ static void lean(conn_t *c, const char *base, size_t len) {
   UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_lean_written));
 }
 
-static void on_line_written(uv_write_t *req, int status) {
+static void on_answered(uv_write_t *req, int status) {
   check_written(status);
   free(req);
 }
 
 static void answer_in_lines(conn_t *c, size_t len) {
-  for (c->have += (unsigned) len; c->have >= LINE; c->have -= LINE) {
+  for (c->have += len; c->have >= LINE; c->have -= LINE) {
     for (int i = 0; i < writes; i++) {
       line_write_t *w = malloc(sizeof *w);
       if (w == NULL) die("out of memory");
       memcpy(w->line, lines[i], LINE);
       uv_buf_t buf = uv_buf_init(w->line, LINE);
-      UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_line_written));
+      UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_answered));
     }
+  }
+}
+
+/* A server that parses requests and answers each with a write of its own. */
+static void answer_each(conn_t *c, const char *base, size_t len) {
+  while (len > 0) {
+    if (c->pending == NULL) c->pending = malloc(sizeof *c->pending + size);
+    if (c->pending == NULL) die("out of memory");
+    size_t n = len < size - c->have ? len : size - c->have;
+    memcpy(c->pending->text + c->have, base, n);
+    c->have += n;
+    base += n;
+    len -= n;
+    if (c->have < size) return;
+    answer_t *answer = c->pending;
+    uv_buf_t buf = uv_buf_init(answer->text, (unsigned) size);
+    c->pending = NULL;
+    c->have = 0;
+    UV(uv_write(&answer->req, (uv_stream_t *) &c->tcp, &buf, 1, on_answered));
   }
 }
 
@@ -154,6 +181,9 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
       case MODE_LEAN:
         lean(c, buf->base, (size_t) nread);
         break;
+      case MODE_PIPELINE:
+        answer_each(c, buf->base, (size_t) nread);
+        break;
       case MODE_COALESCE:
         answer_in_lines(c, (size_t) nread);
         break;
@@ -170,6 +200,7 @@ static void on_connection(uv_stream_t *listener, int status) {
   conn_t *c = malloc(sizeof *c);
   if (c == NULL) die("out of memory");
   c->have = 0;
+  c->pending = NULL;
   c->prev = all.prev;
   c->next = &all;
   all.prev->next = c;
@@ -186,10 +217,10 @@ int main(int argc, char **argv) {
   struct sockaddr_in addr;
   int len = sizeof addr;
 
-  if (argc < 2) die("usage: server MODE [WRITES]");
+  if (argc != 4) die("usage: server MODE SIZE WRITES");
   mode = parse_mode(argv[1]);
-  writes = argc > 2 ? (int) number(argv[2]) : 0;
-  if (writes > MAX_WRITES) die("at most %d writes", MAX_WRITES);
+  size = (size_t) number(argv[2]);
+  writes = parse_writes(mode, argv[3]);
   for (int i = 0; i < writes; i++) fill_line(lines[i], i);
   begin(60);
 

@@ -126,6 +126,12 @@ fn echo_rows(quick: bool) -> Vec<Program> {
             programs.push(tcp(row, "lean", [64, conns, 1, 0], quick));
         }
     }
+    for (label, size, conns) in [("64B", 64, 256), ("4KiB", 4096, 256), ("4KiB", 4096, 2000)] {
+        if !quick || label == "64B" {
+            let row = format!("pipeline-{label}-{conns}c-16f");
+            programs.push(tcp(row, "pipeline", [size, conns, 16, 0], quick));
+        }
+    }
     programs
 }
 

@@ -123,7 +123,7 @@ impl Server {
             _ => "server",
         };
         let mut command = place.command(program, subject)?;
-        command.args([tcp.mode, &tcp.writes.to_string()]);
+        command.args([tcp.mode, &tcp.size.to_string(), &tcp.writes.to_string()]);
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no stdout")?;
         let mut server = Self { child, stdout: BufReader::new(stdout), port: 0 };
