@@ -65,8 +65,23 @@ static inline void check_end(uv_loop_t *loop) {
   SHOW(uv_loop_close(loop));
 }
 
+/* "--list" prints the names of all sections, for whoever runs them. */
+static inline int check_usage(int argc, char **argv, const void *table,
+                              size_t size) {
+  const char *const *name = table;
+
+  if (argc != 2 || strcmp(argv[1], "--list") != 0) {
+    fprintf(stderr, "usage: %s SECTION | --list\n", argv[0]);
+    return 2;
+  }
+  for (; *name != NULL; name = (const void *) ((const char *) name + size))
+    puts(*name);
+  return 0;
+}
+
 static inline int check_main(int argc, char **argv,
                              const struct section *table) {
+  const struct section *sections = table;
   uv_loop_t loop;
 
   /* What was printed before a crash must be seen. */
@@ -82,8 +97,7 @@ static inline int check_main(int argc, char **argv,
       return 0;
     }
   }
-  fprintf(stderr, "usage: %s SECTION\n", argv[0]);
-  return 2;
+  return check_usage(argc, argv, sections, sizeof(*sections));
 }
 
 static inline struct sockaddr_in check_local(int port) {
