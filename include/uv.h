@@ -860,6 +860,240 @@ UV_EXTERN void uv_library_shutdown(void);
 UV_EXTERN int uv_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func realloc_func,
     uv_calloc_func calloc_func, uv_free_func free_func);
 
+/* ---- The loop (loop) ----------------------------------------------------------------------- */
+
+UV_EXTERN uv_loop_t *uv_default_loop(void);
+UV_EXTERN int uv_loop_init(uv_loop_t *loop);
+UV_EXTERN int uv_loop_close(uv_loop_t *loop);
+UV_EXTERN uv_loop_t *uv_loop_new(void);
+UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
+UV_EXTERN size_t uv_loop_size(void);
+UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
+UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
+UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
+UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
+UV_EXTERN void uv_stop(uv_loop_t *loop);
+UV_EXTERN void uv_update_time(uv_loop_t *loop);
+UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
+UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
+UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
+UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
+UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
+UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
+
+/* ---- Handles (handle) ---------------------------------------------------------------------- */
+
+UV_EXTERN void uv_ref(uv_handle_t *handle);
+UV_EXTERN void uv_unref(uv_handle_t *handle);
+UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
+UV_EXTERN size_t uv_handle_size(uv_handle_type type);
+UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
+UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
+UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
+UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
+UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
+UV_EXTERN int uv_is_active(const uv_handle_t *handle);
+UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
+UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
+UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
+UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
+UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
+UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
+UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
+/* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
+ * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
+ * also for what is no descriptor. */
+UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
+
+/* ---- Requests (request) -------------------------------------------------------------------- */
+
+UV_EXTERN size_t uv_req_size(uv_req_type type);
+UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
+UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
+UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
+UV_EXTERN const char *uv_req_type_name(uv_req_type type);
+UV_EXTERN int uv_cancel(uv_req_t *req);
+
+/* ---- Timers (timer) ------------------------------------------------------------------------ */
+
+UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
+UV_EXTERN int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout,
+    uint64_t repeat);
+UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
+UV_EXTERN int uv_timer_again(uv_timer_t *handle);
+UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
+UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
+UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
+
+/* ---- Prepare, check and idle --------------------------------------------------------------- */
+
+UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *prepare);
+UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
+UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
+UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *check);
+UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
+UV_EXTERN int uv_check_stop(uv_check_t *check);
+UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
+UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
+UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
+
+/* ---- Waking the loop from another thread (async) ------------------------------------------- */
+
+UV_EXTERN int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb async_cb);
+UV_EXTERN int uv_async_send(uv_async_t *async);
+
+/* ---- Watching a descriptor (poll) ---------------------------------------------------------- */
+
+UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
+UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop, uv_poll_t *handle, uv_os_sock_t socket);
+UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
+UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
+
+/* ---- Signals (signal) ---------------------------------------------------------------------- */
+
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_signal_start(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
+
+/* ---- Child processes (process) ------------------------------------------------------------- */
+
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_spawn(uv_loop_t *loop, uv_process_t *handle,
+    const uv_process_options_t *options);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_kill(int pid, int signum);
+/* Not there yet: nothing is done. */
+UV_EXTERN void uv_disable_stdio_inheritance(void);
+/* The child's process id. */
+UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
+
+/* ---- Streams (stream) ---------------------------------------------------------------------- */
+
+UV_EXTERN int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_cb cb);
+UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
+UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
+UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
+UV_EXTERN int uv_read_start(uv_stream_t *handle, uv_alloc_cb alloc_cb, uv_read_cb read_cb);
+UV_EXTERN int uv_read_stop(uv_stream_t *handle);
+UV_EXTERN int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, uv_write_cb cb);
+UV_EXTERN int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb cb);
+UV_EXTERN int uv_try_write(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs);
+UV_EXTERN int uv_try_write2(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
+    uv_stream_t *send_handle);
+UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
+UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
+UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
+UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
+
+/* ---- TCP (tcp) ----------------------------------------------------------------------------- */
+
+UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
+UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop, uv_tcp_t *handle, unsigned int flags);
+UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
+UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
+UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle, int enable, unsigned int delay);
+UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle, int on, unsigned int idle,
+    unsigned int intvl, unsigned int cnt);
+UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
+UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle, const struct sockaddr *addr, unsigned int flags);
+UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
+UV_EXTERN int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct sockaddr *addr,
+    uv_connect_cb cb);
+/* Makes a pair of connected unix sockets of this type and protocol. Both are close-on-exec. */
+UV_EXTERN int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0,
+    int flags1);
+
+/* ---- Pipes and unix sockets (pipe) --------------------------------------------------------- */
+
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle, const char *name, size_t namelen,
+    unsigned int flags);
+/* Not there yet: nothing is done. */
+UV_EXTERN void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char *name,
+    uv_connect_cb cb);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char *name,
+    size_t namelen, unsigned int flags, uv_connect_cb cb);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle, char *buffer, size_t *size);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle, char *buffer, size_t *size);
+/* Not there yet: nothing is done. */
+UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
+/* Not there yet: 0. */
+UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
+/* Not there yet: UV_UNKNOWN_HANDLE. */
+UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
+/* Makes a pipe: fds[0] reads what fds[1] writes. Both are close-on-exec. */
+UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
+
+/* ---- Terminals (tty) ----------------------------------------------------------------------- */
+
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_tty_init(uv_loop_t *loop, uv_tty_t *handle, uv_file fd, int readable);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_tty_reset_mode(void);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
+/* Not there yet: nothing is done. */
+UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
+/* Not there yet: UV_ENOSYS. */
+UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
+
+/* ---- UDP (udp) ----------------------------------------------------------------------------- */
+
+UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
+UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop, uv_udp_t *handle, unsigned int flags);
+UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
+UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle, uv_os_sock_t sock, unsigned int flags);
+UV_EXTERN int uv_udp_bind(uv_udp_t *handle, const struct sockaddr *addr, unsigned int flags);
+UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
+UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
+UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle, const char *multicast_addr,
+    const char *interface_addr, uv_membership membership);
+UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle, const char *multicast_addr,
+    const char *interface_addr, const char *source_addr, uv_membership membership);
+UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
+UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
+UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle, const char *interface_addr);
+UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
+UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
+UV_EXTERN int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, const struct sockaddr *addr, uv_udp_send_cb send_cb);
+UV_EXTERN int uv_udp_try_send(uv_udp_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
+    const struct sockaddr *addr);
+UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **bufs,
+    unsigned int *nbufs, struct sockaddr **addrs, unsigned int flags);
+UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle, uv_alloc_cb alloc_cb, uv_udp_recv_cb recv_cb);
+UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
+UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
+/* Bytes that wait to be sent. */
+UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
+/* Requests that wait to be sent. */
+UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
+
 /* ---- File system events (fs_event) --------------------------------------------------------- */
 
 /* Not there yet: UV_ENOSYS. */
@@ -997,195 +1231,6 @@ UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
 UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
 /* The C library's descriptor of a system handle: on Linux the same number. */
 UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
-
-/* ---- Requests (request) -------------------------------------------------------------------- */
-
-UV_EXTERN size_t uv_req_size(uv_req_type type);
-UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
-UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
-UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
-UV_EXTERN const char *uv_req_type_name(uv_req_type type);
-UV_EXTERN int uv_cancel(uv_req_t *req);
-
-/* ---- Timers (timer) ------------------------------------------------------------------------ */
-
-UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
-UV_EXTERN int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout,
-    uint64_t repeat);
-UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
-UV_EXTERN int uv_timer_again(uv_timer_t *handle);
-UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
-UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
-UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
-
-/* ---- Prepare, check and idle --------------------------------------------------------------- */
-
-UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *prepare);
-UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
-UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
-UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *check);
-UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
-UV_EXTERN int uv_check_stop(uv_check_t *check);
-UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
-UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
-UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
-
-/* ---- Waking the loop from another thread (async) ------------------------------------------- */
-
-UV_EXTERN int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb async_cb);
-UV_EXTERN int uv_async_send(uv_async_t *async);
-
-/* ---- Watching a descriptor (poll) ---------------------------------------------------------- */
-
-UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
-UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop, uv_poll_t *handle, uv_os_sock_t socket);
-UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
-UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
-
-/* ---- Signals (signal) ---------------------------------------------------------------------- */
-
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_signal_start(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
-
-/* ---- Child processes (process) ------------------------------------------------------------- */
-
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_spawn(uv_loop_t *loop, uv_process_t *handle,
-    const uv_process_options_t *options);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_kill(int pid, int signum);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_disable_stdio_inheritance(void);
-/* The child's process id. */
-UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
-
-/* ---- TCP (tcp) ----------------------------------------------------------------------------- */
-
-UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
-UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop, uv_tcp_t *handle, unsigned int flags);
-UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
-UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
-UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle, int enable, unsigned int delay);
-UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle, int on, unsigned int idle,
-    unsigned int intvl, unsigned int cnt);
-UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
-UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle, const struct sockaddr *addr, unsigned int flags);
-UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
-UV_EXTERN int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct sockaddr *addr,
-    uv_connect_cb cb);
-/* Makes a pair of connected unix sockets of this type and protocol. Both are close-on-exec. */
-UV_EXTERN int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0,
-    int flags1);
-
-/* ---- Pipes and unix sockets (pipe) --------------------------------------------------------- */
-
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle, const char *name, size_t namelen,
-    unsigned int flags);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char *name,
-    uv_connect_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char *name,
-    size_t namelen, unsigned int flags, uv_connect_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle, char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle, char *buffer, size_t *size);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
-/* Not there yet: 0. */
-UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
-/* Not there yet: UV_UNKNOWN_HANDLE. */
-UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
-/* Makes a pipe: fds[0] reads what fds[1] writes. Both are close-on-exec. */
-UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
-
-/* ---- Terminals (tty) ----------------------------------------------------------------------- */
-
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_init(uv_loop_t *loop, uv_tty_t *handle, uv_file fd, int readable);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_reset_mode(void);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
-
-/* ---- UDP (udp) ----------------------------------------------------------------------------- */
-
-UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
-UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop, uv_udp_t *handle, unsigned int flags);
-UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
-UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle, uv_os_sock_t sock, unsigned int flags);
-UV_EXTERN int uv_udp_bind(uv_udp_t *handle, const struct sockaddr *addr, unsigned int flags);
-UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
-UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle, const char *multicast_addr,
-    const char *interface_addr, uv_membership membership);
-UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle, const char *multicast_addr,
-    const char *interface_addr, const char *source_addr, uv_membership membership);
-UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
-UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
-UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle, const char *interface_addr);
-UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
-UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
-UV_EXTERN int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t *bufs,
-    unsigned int nbufs, const struct sockaddr *addr, uv_udp_send_cb send_cb);
-UV_EXTERN int uv_udp_try_send(uv_udp_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
-    const struct sockaddr *addr);
-UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **bufs,
-    unsigned int *nbufs, struct sockaddr **addrs, unsigned int flags);
-UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle, uv_alloc_cb alloc_cb, uv_udp_recv_cb recv_cb);
-UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
-UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
-/* Bytes that wait to be sent. */
-UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
-/* Requests that wait to be sent. */
-UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
-
-/* ---- Streams (stream) ---------------------------------------------------------------------- */
-
-UV_EXTERN int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_cb cb);
-UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
-UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
-UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
-UV_EXTERN int uv_read_start(uv_stream_t *handle, uv_alloc_cb alloc_cb, uv_read_cb read_cb);
-UV_EXTERN int uv_read_stop(uv_stream_t *handle);
-UV_EXTERN int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
-    unsigned int nbufs, uv_write_cb cb);
-UV_EXTERN int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
-    unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb cb);
-UV_EXTERN int uv_try_write(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs);
-UV_EXTERN int uv_try_write2(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
-    uv_stream_t *send_handle);
-UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
-UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
-UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
-UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
 
 /* ---- Thread pool (threadpool) -------------------------------------------------------------- */
 
@@ -1341,51 +1386,6 @@ UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16, ssize_t utf16_len, char **
 UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8, uint16_t *utf16, size_t utf16_len);
-
-/* ---- The loop (loop) ----------------------------------------------------------------------- */
-
-UV_EXTERN uv_loop_t *uv_default_loop(void);
-UV_EXTERN int uv_loop_init(uv_loop_t *loop);
-UV_EXTERN int uv_loop_close(uv_loop_t *loop);
-UV_EXTERN uv_loop_t *uv_loop_new(void);
-UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
-UV_EXTERN size_t uv_loop_size(void);
-UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
-UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
-UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
-UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
-UV_EXTERN void uv_stop(uv_loop_t *loop);
-UV_EXTERN void uv_update_time(uv_loop_t *loop);
-UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
-UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
-UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
-UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
-UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
-UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
-
-/* ---- Handles (handle) ---------------------------------------------------------------------- */
-
-UV_EXTERN void uv_ref(uv_handle_t *handle);
-UV_EXTERN void uv_unref(uv_handle_t *handle);
-UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
-UV_EXTERN size_t uv_handle_size(uv_handle_type type);
-UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
-UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
-UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
-UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
-UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
-UV_EXTERN int uv_is_active(const uv_handle_t *handle);
-UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
-UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
-UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
-UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
-UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
-UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
-UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
-/* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
- * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
- * also for what is no descriptor. */
-UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
 
 /* ---- The system (misc) --------------------------------------------------------------------- */
 

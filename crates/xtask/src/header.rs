@@ -83,55 +83,6 @@ const SPELLED: &[(&str, &str)] = &[
 const SUBJECTS: &[(&str, &[&str])] = &[
     ("Version and errors", &["uv_version", "uv_strerror", "uv_err_name", "uv_translate_sys"]),
     ("The library", &["uv_library_", "uv_replace_allocator"]),
-    ("File system events (fs_event)", &["uv_fs_event_"]),
-    ("File system polling (fs_poll)", &["uv_fs_poll_"]),
-    ("File operations (fs)", &["uv_fs_", "uv_get_osfhandle", "uv_open_osfhandle"]),
-    ("Requests (request)", &["uv_req_", "uv_cancel"]),
-    ("Timers (timer)", &["uv_timer_"]),
-    ("Prepare, check and idle", &["uv_prepare_", "uv_check_", "uv_idle_"]),
-    ("Waking the loop from another thread (async)", &["uv_async_"]),
-    ("Watching a descriptor (poll)", &["uv_poll_"]),
-    ("Signals (signal)", &["uv_signal_"]),
-    (
-        "Child processes (process)",
-        &["uv_spawn", "uv_process_", "uv_kill", "uv_disable_stdio_inheritance"],
-    ),
-    ("TCP (tcp)", &["uv_tcp_", "uv_socketpair"]),
-    ("Pipes and unix sockets (pipe)", &["uv_pipe"]),
-    ("Terminals (tty)", &["uv_tty_"]),
-    ("UDP (udp)", &["uv_udp_"]),
-    (
-        "Streams (stream)",
-        &[
-            "uv_stream_",
-            "uv_shutdown",
-            "uv_listen",
-            "uv_accept",
-            "uv_read_",
-            "uv_write",
-            "uv_try_write",
-            "uv_is_readable",
-            "uv_is_writable",
-        ],
-    ),
-    ("Thread pool (threadpool)", &["uv_queue_work"]),
-    ("Names and addresses (dns)", &["uv_getaddrinfo", "uv_freeaddrinfo", "uv_getnameinfo"]),
-    ("Shared libraries (dll)", &["uv_dl"]),
-    (
-        "Threads and locks (threading)",
-        &[
-            "uv_thread_",
-            "uv_once",
-            "uv_key_",
-            "uv_mutex_",
-            "uv_rwlock_",
-            "uv_sem_",
-            "uv_cond_",
-            "uv_barrier_",
-        ],
-    ),
-    ("Metrics (metrics)", &["uv_metrics_"]),
-    ("Text", &["uv_utf16_", "uv_wtf8_"]),
     (
         "The loop (loop)",
         &[
@@ -162,6 +113,55 @@ const SUBJECTS: &[(&str, &[&str])] = &[
             "uv_guess_handle",
         ],
     ),
+    ("Requests (request)", &["uv_req_", "uv_cancel"]),
+    ("Timers (timer)", &["uv_timer_"]),
+    ("Prepare, check and idle", &["uv_prepare_", "uv_check_", "uv_idle_"]),
+    ("Waking the loop from another thread (async)", &["uv_async_"]),
+    ("Watching a descriptor (poll)", &["uv_poll_"]),
+    ("Signals (signal)", &["uv_signal_"]),
+    (
+        "Child processes (process)",
+        &["uv_spawn", "uv_process_", "uv_kill", "uv_disable_stdio_inheritance"],
+    ),
+    (
+        "Streams (stream)",
+        &[
+            "uv_stream_",
+            "uv_shutdown",
+            "uv_listen",
+            "uv_accept",
+            "uv_read_",
+            "uv_write",
+            "uv_try_write",
+            "uv_is_readable",
+            "uv_is_writable",
+        ],
+    ),
+    ("TCP (tcp)", &["uv_tcp_", "uv_socketpair"]),
+    ("Pipes and unix sockets (pipe)", &["uv_pipe"]),
+    ("Terminals (tty)", &["uv_tty_"]),
+    ("UDP (udp)", &["uv_udp_"]),
+    ("File system events (fs_event)", &["uv_fs_event_"]),
+    ("File system polling (fs_poll)", &["uv_fs_poll_"]),
+    ("File operations (fs)", &["uv_fs_", "uv_get_osfhandle", "uv_open_osfhandle"]),
+    ("Thread pool (threadpool)", &["uv_queue_work"]),
+    ("Names and addresses (dns)", &["uv_getaddrinfo", "uv_freeaddrinfo", "uv_getnameinfo"]),
+    ("Shared libraries (dll)", &["uv_dl"]),
+    (
+        "Threads and locks (threading)",
+        &[
+            "uv_thread_",
+            "uv_once",
+            "uv_key_",
+            "uv_mutex_",
+            "uv_rwlock_",
+            "uv_sem_",
+            "uv_cond_",
+            "uv_barrier_",
+        ],
+    ),
+    ("Metrics (metrics)", &["uv_metrics_"]),
+    ("Text", &["uv_utf16_", "uv_wtf8_"]),
     ("The system (misc)", &["uv_"]),
 ];
 
@@ -394,8 +394,13 @@ fn own_tags(code: &str) -> String {
     out
 }
 
+/// All subjects, in order.
+pub(crate) fn subjects() -> impl Iterator<Item = &'static str> {
+    SUBJECTS.iter().map(|(subject, _)| *subject)
+}
+
 /// The subject a function belongs to.
-fn subject_of(name: &str) -> &'static str {
+pub(crate) fn subject_of(name: &str) -> &'static str {
     let fits = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     SUBJECTS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("", |(subject, _)| subject)
 }
