@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   main      arguments, the rounds
+//!   bars      what is promised, and whether it holds
 //!   report    the table and the JSON file
 //!   rows      what is measured
 //!   run       one program once: start, watch, read its figure
@@ -9,6 +10,7 @@
 //!   subject   who is measured, and with which library
 //!   stats     medians and ratios
 //! ```
+mod bars;
 mod compile;
 mod report;
 mod rows;
@@ -41,12 +43,12 @@ struct Args {
     /// Writes all figures to this file
     #[arg(long, default_value = "bench/results/bench.json")]
     json: PathBuf,
-    /// Folder of libuv: include/, lib/libuv.so.1
-    #[arg(long, default_value = "target/reference")]
-    reference: PathBuf,
-    /// Folder of uvring: include/, lib/libuvring.so.1
-    #[arg(long, default_value = "target/stage")]
-    stage: PathBuf,
+    /// Folder of libuv: include/, lib/libuv.so.1 [default: target/reference]
+    #[arg(long)]
+    reference: Option<PathBuf>,
+    /// Folder of uvring: lib/compat/libuv.so.1 [default: target/stage]
+    #[arg(long)]
+    stage: Option<PathBuf>,
     /// Lists the rows and stops
     #[arg(long)]
     list: bool,
@@ -81,8 +83,11 @@ fn run() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let libraries = subject::Libraries::new(&args.reference, &args.stage)?;
-    let bin = compile::all(&libraries, &target_dir().join("bench"))?;
+    let target = target_dir();
+    let reference = args.reference.unwrap_or_else(|| target.join("reference"));
+    let stage = args.stage.unwrap_or_else(|| target.join("stage"));
+    let libraries = subject::Libraries::new(&reference, &stage)?;
+    let bin = compile::all(&libraries, &target.join("bench"))?;
     let place = Place::new(bin, libraries)?;
     let started = Instant::now();
     let mut cells = Vec::new();
@@ -98,6 +103,7 @@ fn run() -> Result<ExitCode> {
         cells.extend(measure(&place, program, rounds));
     }
     report::table(&cells);
+    bars::print(&cells);
     report::json(&cells, &args.json)?;
     println!("\nbench: {} rows in {} s", cells.len(), started.elapsed().as_secs());
     println!("bench: figures in {}", args.json.display());

@@ -23,7 +23,8 @@ struct Record<'a> {
     ratio_cpu: Option<f64>,
 }
 
-fn figures(cell: &Cell, subject: Subject) -> Option<&Figures> {
+/// What was measured, if it was.
+pub(crate) fn figures(cell: &Cell, subject: Subject) -> Option<&Figures> {
     let (_, outcome) = cell.outcomes.iter().find(|(of, _)| *of == subject)?;
     outcome.as_ref().ok()
 }
