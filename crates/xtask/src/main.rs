@@ -104,13 +104,16 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Both libraries first, so that the bench finds them where it looks.
+/// Both libraries first, and the bench is told where they are.
 fn bench(arguments: &[String]) -> Result<()> {
     libuv::reference(&libuv::Source::find()?)?;
     build::run(false)?;
-    dirs::check(
-        dirs::cargo()
-            .args(["run", "--release", "--quiet", "--package", "uvring-bench", "--"])
-            .args(arguments),
-    )
+    let mut run = dirs::cargo();
+    run.args(["run", "--release", "--quiet", "--package", "uvring-bench", "--"]);
+    for (option, dir) in [("--reference", "reference"), ("--stage", "stage")] {
+        if !arguments.iter().any(|given| given.starts_with(option)) {
+            run.arg(option).arg(dirs::target().join(dir));
+        }
+    }
+    dirs::check(run.args(arguments))
 }

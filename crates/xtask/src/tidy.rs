@@ -82,7 +82,7 @@ impl Rules {
             unfinished: Regex::new(&format!(r"\b({words})\b|\b({macros})"))?,
             machine: Regex::new(&format!(r#"(^|[\s"'(=:,`]){}"#, group(&folders)))?,
             condition: Regex::new(r"^\s*#!?\[cfg(_attr)?\(|\bcfg!\(")?,
-            module: Regex::new(r"^\s*(pub(\([^)]*\))?\s+)?(mod|extern crate)\s")?,
+            module: Regex::new(r"^\s*(pub(\([^)]*\))?\s+)?(mod\s|extern crate\s|use self::)")?,
             allowed: Regex::new(&format!(r"\b(allow|expect)\([^)]*{}", group(ALWAYS)))?,
         })
     }
@@ -116,7 +116,8 @@ impl Rules {
         }
     }
 
-    /// Whether the attribute at `index` belongs to a module, or to the crate itself.
+    /// Whether the attribute at `index` belongs to a module, to what is handed on from one, or
+    /// to the crate itself.
     fn stands_at_module(&self, name: &str, lines: &[&str], index: usize) -> bool {
         let line = lines[index].trim_start();
         if line.starts_with("#![") {

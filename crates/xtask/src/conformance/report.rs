@@ -36,6 +36,12 @@ pub(crate) struct TestResult {
     pub(crate) output: String,
 }
 
+impl TestResult {
+    pub(crate) fn failed(&self) -> bool {
+        matches!(self.result, Outcome::Fail | Outcome::Timeout)
+    }
+}
+
 impl fmt::Display for TestResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.result {

@@ -55,6 +55,7 @@ pub(crate) fn run(spec: &str) -> Result<ExitCode> {
 }
 
 fn enter(spec: &Spec) -> Result<i32> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     let (uid, gid) = (getuid(), getgid());
     let mut flags = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
     if !uid.is_root() {

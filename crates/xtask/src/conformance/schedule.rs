@@ -22,6 +22,8 @@ const AS_ROOT: &[&str] = &["spawn_setuid_setgid"];
 const TIMEOUT_MULTIPLIER: u32 = 3;
 /// The runner's own watchdog comes first; this one is for a runner that hangs itself.
 const LIMIT: Duration = Duration::from_secs(120);
+/// More failures than this have another cause than a busy machine.
+const RUN_AGAIN: usize = 40;
 /// Exit status by which a libuv test says that it was skipped.
 const SKIPPED: i32 = 7;
 
@@ -53,18 +55,30 @@ impl Plan {
         });
         let mut finished = Vec::new();
         for (name, result) in results.into_inner().unwrap_or_default() {
-            let mut result = result.with_context(|| format!("test {name}"))?;
-            if self.jobs > 1 && matches!(result.result, Outcome::Fail | Outcome::Timeout) {
-                let again = self.one(programs, &name)?;
-                result = TestResult { alone: again.result == Outcome::Pass, ..again };
-            }
-            if matches!(result.result, Outcome::Fail | Outcome::Timeout) {
-                fs::write(logs.join(format!("{name}.txt")), &result.output)?;
-            }
-            finished.push(result);
+            finished.push(result.with_context(|| format!("test {name}"))?);
+        }
+        if self.jobs > 1 {
+            self.again(programs, &mut finished)?;
+        }
+        for result in finished.iter().filter(|result| result.failed()) {
+            fs::write(logs.join(format!("{}.txt", result.name)), &result.output)?;
         }
         finished.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(finished)
+    }
+
+    /// Runs what failed once more, with the machine to itself.
+    fn again(&self, programs: &Programs, results: &mut [TestResult]) -> Result<()> {
+        let failed = results.iter().filter(|result| result.failed()).count();
+        if failed > RUN_AGAIN {
+            println!("conformance: {failed} tests failed, none is run again");
+            return Ok(());
+        }
+        for result in results.iter_mut().filter(|result| result.failed()) {
+            let again = self.one(programs, &result.name)?;
+            *result = TestResult { alone: again.result == Outcome::Pass, ..again };
+        }
+        Ok(())
     }
 
     /// The names of all tests, as the test program lists them.
