@@ -87,7 +87,7 @@ static inline int check_main(int argc, char **argv,
   /* What was printed before a crash must be seen. */
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGPIPE, SIG_IGN);
-  alarm(60);
+  alarm(30);
   for (; argc == 2 && table->name != NULL; table++) {
     if (strcmp(table->name, argv[1]) == 0) {
       NEED(uv_loop_init(&loop));

@@ -523,7 +523,7 @@ int main(int argc, char **argv) {
 
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGPIPE, SIG_IGN);
-  alarm(60);
+  alarm(30);
   for (i = 0; argc == 2 && table[i].name != NULL; i++) {
     if (strcmp(table[i].name, argv[1]) == 0) {
       table[i].run();

@@ -2,10 +2,13 @@
 //!
 //! ```text
 //!   tests/abi  tests/symbols  tests/tree      one proof each
+//!   tests/behaviour  tests/http_server        C programs on libuv and on uvring
+//!   programs                                  building and running those
 //!   facts      cc      stage                  the JSON, C compilers, where the library is
 //! ```
 pub mod cc;
 pub mod facts;
+pub mod programs;
 
 use std::path::{Path, PathBuf};
 

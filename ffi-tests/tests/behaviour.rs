@@ -1,0 +1,70 @@
+//! C programs print the same on libuv and on uvring, on every backend: bad input, the order of
+//! callbacks, the accounting of writes, exit and fork inside callbacks, the allocator, threads.
+//!
+//! Test names are program::section::backend; the programs are in `c/`.
+
+use uvring_ffi_tests::programs::{Backend, Library, equal, printed};
+
+fn must(outcome: Result<(), String>) {
+    if let Err(why) = outcome {
+        panic!("{why}");
+    }
+}
+
+/// One module for each program, one for each section in it, one test for each backend.
+macro_rules! programs {
+    ($($program:ident { $($section:ident)* })*) => {
+        /// What is tested below, for `every_section_is_run`.
+        const PROGRAMS: &[(&str, &[&str])] =
+            &[$((stringify!($program), &[$(stringify!($section)),*])),*];
+        $(mod $program {
+            $(mod $section {
+                use super::super::*;
+
+                #[test]
+                fn epoll() {
+                    must(equal(stringify!($program), stringify!($section), Backend::Epoll));
+                }
+
+                #[test]
+                fn io_uring() {
+                    must(equal(stringify!($program), stringify!($section), Backend::IoUring));
+                }
+
+                #[test]
+                fn denied() {
+                    must(equal(stringify!($program), stringify!($section), Backend::Denied));
+                }
+            })*
+        })*
+    };
+}
+
+programs! {
+    bad_loop { loops no_fds metrics print_handles names handles timers watchers async_ poll }
+    bad_stream {
+        init bind_bad connect_bad options open_bad listen_bad read_bad write_bad broken_peer reset
+        cancel
+    }
+    order {
+        close_order timers phases neighbours ping_pong ask_early write_from close_in
+        close_in_requests
+    }
+    writes {
+        sizes vectors mixed random_bursts then_each outside look cancel_some cancel_first
+        close_middle close_in_callback
+    }
+    life { exits forks forked_idler allocator threads ringers }
+    pure { inet clocks threads timer_schedule timer_real }
+}
+
+/// A section that nobody runs would pass for ever.
+#[test]
+fn every_section_is_run() {
+    for (program, sections) in PROGRAMS {
+        let list = printed(program, "--list", Library::Reference, Backend::Epoll)
+            .unwrap_or_else(|why| panic!("{why}"));
+        let list: Vec<_> = list.lines().filter(|line| !line.starts_with("exit status")).collect();
+        assert_eq!(&list, sections, "{program}");
+    }
+}
