@@ -1,0 +1,244 @@
+//! Work on other threads. Source: the manual's page on the thread pool.
+//!
+//! A job goes to the workers of [`pool`], and comes back through the loop's list of finished jobs,
+//! a lock-free list that the loop empties in one piece; the doorbell rings only when that list was
+//! empty, and costs a system call only when the loop sleeps.
+
+mod pool;
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use uvring_core::list::{self, Link};
+use uvring_core::mpsc::{Inbox, Node};
+
+pub(crate) use self::pool::stop;
+use crate::abi::*;
+use crate::loop_::{call, wake};
+use crate::req;
+
+/// What a job's function looks like.
+pub(crate) type Work = unsafe extern "C" fn(*mut uv__work);
+/// What a job's callback on the loop's thread looks like: 0, or `UV_ECANCELED`.
+pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
+
+/// A loop's finished jobs. Part of the loop's private state.
+pub(crate) struct Finished {
+    inbox: Inbox,
+    /// Workers that are handing a job back and may still ring the loop's doorbell: until there are
+    /// none, the loop must not go away.
+    tellers: AtomicU32,
+}
+
+impl Finished {
+    pub(crate) const fn new() -> Self {
+        Finished { inbox: Inbox::new(), tellers: AtomicU32::new(0) }
+    }
+
+    /// Whether no job waits for its callback. The loop looks at it before it sleeps.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// Waits until no worker touches the loop any more, some instructions at most: part of
+    /// uv_loop_close.
+    pub(crate) fn settle(&self) {
+        // Acquire: pairs with the last touch of each worker.
+        while self.tellers.load(Ordering::Acquire) != 0 {
+            // SAFETY: may be called at any time.
+            unsafe { libc::sched_yield() };
+        }
+    }
+}
+
+/// While a job is queued its link is a place in the queue. Handed back, the first word is its
+/// place among the finished jobs and the second its status.
+const _: () = {
+    assert!(size_of::<Node>() == size_of::<usize>());
+    assert!(size_of::<Link>() == 2 * size_of::<usize>());
+    assert!(align_of::<Node>() <= align_of::<Link>());
+};
+
+/// A job that a worker has taken off the queue.
+struct Job {
+    job: *mut uv__work,
+    work: Option<Work>,
+}
+
+// SAFETY: a job is handed from thread to thread by design; one thread has it at a time.
+unsafe impl Send for Job {}
+
+impl Job {
+    /// Marks the job taken: it can no longer be cancelled.
+    ///
+    /// # Safety
+    /// `link` is a job's link, just taken off the queue, under the pool's lock.
+    unsafe fn start(link: *const Link) -> Self {
+        let job = link.cast_mut().wrapping_byte_sub(core::mem::offset_of!(uv__work, wq));
+        let job = job.cast::<uv__work>();
+        // SAFETY: the caller's promise.
+        Job { job, work: unsafe { (*job).work.take() } }
+    }
+
+    /// Runs it and hands it back.
+    fn run(self) {
+        // SAFETY: the submitter keeps the job valid until it is handed back.
+        unsafe {
+            if let Some(work) = self.work {
+                work(self.job);
+            }
+            hand_back(self.job, 0);
+        }
+    }
+}
+
+/// Gives a job to its loop. From any thread.
+///
+/// # Safety
+/// `job` is valid, on no queue, and its loop has been told to wait for it.
+unsafe fn hand_back(job: *mut uv__work, status: c_int) {
+    // SAFETY: the job keeps the loop alive until it is pushed, `tellers` from before that on. The
+    // link's two words are ours since the job left the queue.
+    unsafe {
+        let inner = (*(*job).r#loop.get()).inner();
+        let words = (&raw const (*job).wq).cast_mut().cast::<usize>();
+        words.add(1).write(status as usize);
+        words.write(0);
+        inner.finished.tellers.fetch_add(1, Ordering::Relaxed);
+        if inner.finished.inbox.push(words.cast::<Node>()) {
+            wake::ring(inner);
+        }
+        // Release: the last touch of the loop; pairs with `settle`.
+        inner.finished.tellers.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Hands a job in. `work` runs on a worker, then `done` on the loop's thread. The caller counts
+/// the request.
+///
+/// # Errors
+/// `UV_ENOMEM`, `UV_EAGAIN`, `UV_EMFILE`: no workers or no doorbell to be had; nothing runs then.
+///
+/// # Safety
+/// `job` stays valid until `done`.
+pub(crate) unsafe fn submit(
+    owner: &uv_loop_t,
+    job: *mut uv__work,
+    work: Work,
+    done: Done,
+) -> c_int {
+    let mut code = wake::ensure(owner);
+    if code == 0 {
+        code = pool::start();
+    }
+    if code != 0 {
+        return code;
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*job).work.set(Some(work));
+        (*job).done.set(Some(done));
+        (*job).r#loop.set(owner.as_ptr());
+        list::init(&raw const (*job).wq);
+        pool::push(&raw const (*job).wq);
+    }
+    0
+}
+
+/// Takes a job back that no worker has begun; its `done` comes from the loop with `UV_ECANCELED`.
+/// 0, or `UV_EBUSY` when it is too late.
+///
+/// # Safety
+/// `job` was submitted, and its `done` has not been called.
+pub(crate) unsafe fn cancel_work(job: *mut uv__work) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !pool::take_back(job) {
+            return UV_EBUSY;
+        }
+        hand_back(job, UV_ECANCELED);
+    }
+    0
+}
+
+/// Runs the callbacks of finished jobs. Called by the loop whenever it looks at its inboxes.
+pub(crate) fn run_finished(owner: &uv_loop_t) {
+    let inner = owner.inner();
+    let mut count = 0u64;
+    for node in inner.finished.inbox.take() {
+        // SAFETY: the nodes are the first words of the links of jobs that were handed back; a job
+        // is its submitter's again once `done` is called, and is not touched after.
+        unsafe {
+            let words = node.cast::<usize>();
+            let status = words.add(1).read() as c_int;
+            let job = words.cast_mut().wrapping_byte_sub(core::mem::offset_of!(uv__work, wq));
+            let job = job.cast::<uv__work>();
+            if let Some(done) = (*job).done.get() {
+                done(job, status);
+            }
+        }
+        count += 1;
+    }
+    // The wake-up itself was counted as one event.
+    let events = &inner.metrics.events;
+    events.set(events.get() + count.saturating_sub(1));
+}
+
+/// `int uv_queue_work(uv_loop_t*, uv_work_t*, uv_work_cb, uv_after_work_cb)`: runs `work_cb` on a
+/// worker thread, then `after_work_cb` (which may be NULL) on the loop's.
+///
+/// # Returns
+/// 0; `UV_EINVAL` when `work_cb` is NULL; `UV_ENOMEM`, `UV_EAGAIN` when no worker can be started.
+///
+/// # Safety
+/// `owner` is an initialised loop of this thread, `req` valid until the last callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_queue_work(
+    owner: *mut uv_loop_t,
+    req: *mut uv_work_t,
+    work_cb: uv_work_cb,
+    after_work_cb: uv_after_work_cb,
+) -> c_int {
+    if work_cb.is_none() {
+        return UV_EINVAL;
+    }
+    // SAFETY: the caller's promise. The request is complete before a worker can see it.
+    unsafe {
+        (*req).r#loop.set(owner);
+        (*req).work_cb.set(work_cb);
+        (*req).after_work_cb.set(after_work_cb);
+        req::start(&*owner, req.cast(), UV_WORK);
+        let code = submit(&*owner, &raw mut (*req).work_req, run_work, work_done);
+        if code != 0 {
+            req::done(&*owner);
+        }
+        code
+    }
+}
+
+/// The request of its job.
+fn of_job(job: *mut uv__work) -> *mut uv_work_t {
+    job.wrapping_byte_sub(core::mem::offset_of!(uv_work_t, work_req)).cast()
+}
+
+unsafe extern "C" fn run_work(job: *mut uv__work) {
+    let req = of_job(job);
+    // SAFETY: submitted by uv_queue_work, so the job is part of a request.
+    unsafe {
+        if let Some(callback) = (*req).work_cb.get() {
+            callback(req);
+        }
+    }
+}
+
+unsafe extern "C" fn work_done(job: *mut uv__work, status: c_int) {
+    let req = of_job(job);
+    // SAFETY: as in `run_work`; the loop outlives the callback.
+    unsafe {
+        let owner = &*(*req).r#loop.get();
+        req::done(owner);
+        if let Some(callback) = (*req).after_work_cb.get() {
+            call::out(owner, || callback(req, status));
+        }
+    }
+}
