@@ -180,7 +180,8 @@ fn examples() -> Result<()> {
             .arg("-C")
             .arg(dirs::root().join("c-examples"))
             .arg(format!("OUT={}", out.display()))
-            .args(["CFLAGS=-O2 -g -Werror", "check"])
+            .arg("check")
+            .env("CFLAGS", "-O2 -g -Werror")
             .env("PKG_CONFIG_PATH", dirs::stage().join("lib/pkgconfig")),
     )
 }
