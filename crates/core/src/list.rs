@@ -124,6 +124,24 @@ pub unsafe fn after(head: *const Link, link: *const Link) -> Option<*const Link>
     if ptr::eq(next, head) { None } else { Some(next) }
 }
 
+/// The last element, or `None` when the list is empty. The element stays listed.
+///
+/// # Safety
+/// `head` is initialised and valid.
+pub unsafe fn last(head: *const Link) -> Option<*const Link> {
+    // SAFETY: the caller vouches for `head`.
+    unsafe { if is_empty(head) { None } else { Some((*head).prev.get()) } }
+}
+
+/// The element before `link`, or the head at the start of the list.
+///
+/// # Safety
+/// `link` is an element of a list.
+pub unsafe fn before(link: *const Link) -> *const Link {
+    // SAFETY: the caller vouches for `link`.
+    unsafe { (*link).prev.get() }
+}
+
 /// What is on both sides of `link`: the head, if `link` is the only element of its list.
 ///
 /// # Safety

@@ -13,6 +13,7 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
+use core::ptr;
 
 use crate::list::{self, Link};
 
@@ -158,7 +159,7 @@ impl Wheel {
         }
         self.len.set(len + 1);
         // SAFETY: the caller's promise.
-        unsafe { self.file(entry) };
+        unsafe { self.file(entry, list::push_back) };
     }
 
     /// Takes `entry` out of the wheel, or off the list it was put on when it expired. Harmless on
@@ -304,7 +305,7 @@ impl Wheel {
                         least = Some(least.map_or(due, |least: u64| least.min(due)));
                     } else {
                         self.unlink(at);
-                        self.file(entry);
+                        self.file(entry, list::push_back);
                     }
                 }
             }
@@ -365,11 +366,12 @@ impl Wheel {
         word.set(if occupied { word.get() | bit } else { word.get() & !bit });
     }
 
-    /// Puts `entry` on the list where it belongs.
+    /// Puts `entry` on the list where it belongs, at the end that `push` says.
     ///
     /// # Safety
     /// `entry` is valid and on no list.
-    unsafe fn file(&self, entry: *const Entry) {
+    #[inline]
+    unsafe fn file(&self, entry: *const Entry, push: unsafe fn(*const Link, *const Link)) {
         // SAFETY: the caller's promise; an occupied head is initialised, any other is so here.
         unsafe {
             let due = (*entry).due.get();
@@ -386,7 +388,7 @@ impl Wheel {
             if index == FAR && (empty || placed < self.far_from.get()) {
                 self.far_from.set(placed);
             }
-            list::push_back(head, &raw const (*entry).link);
+            push(head, &raw const (*entry).link);
         }
     }
 
@@ -429,7 +431,7 @@ impl Wheel {
                     last = key;
                 } else {
                     list::remove(at);
-                    self.file(entry);
+                    self.file(entry, list::push_back);
                 }
             }
             self.len.set(self.len.get() - gone);
@@ -441,19 +443,28 @@ impl Wheel {
         }
     }
 
-    /// Files all of `batch` again.
+    /// Files all of `batch` again, starting from both ends: the next entry at either is usually not
+    /// in the cache, and so two of them are fetched at a time.
     ///
     /// # Safety
     /// `batch` is an initialised list of filed entries.
     unsafe fn refile(&self, batch: *const Link) {
-        // SAFETY: `link` is advanced before its entry is relinked, and the batch's own pointers are
-        // not looked at again before it is made empty.
+        // SAFETY: the neighbours are read before an entry is relinked, and the batch's own pointers
+        // are not looked at again before it is made empty.
         unsafe {
-            let mut link = list::first(batch);
-            while let Some(at) = link {
-                link = list::after(batch, at);
-                self.file(Entry::from_link(at));
+            let (Some(mut front), Some(mut back)) = (list::first(batch), list::last(batch)) else {
+                return;
+            };
+            while !ptr::eq(front, back) {
+                let (after, before) = (list::after(batch, front), list::before(back));
+                self.file(Entry::from_link(front), list::push_back);
+                self.file(Entry::from_link(back), list::push_front);
+                match after {
+                    Some(after) if !ptr::eq(after, back) => (front, back) = (after, before),
+                    _ => return list::init(batch),
+                }
             }
+            self.file(Entry::from_link(front), list::push_back);
             list::init(batch);
         }
     }
