@@ -73,68 +73,71 @@ typedef struct uv_timeval_t uv_timeval_t;
 /* ---- Callbacks ----------------------------------------------------------------------------- */
 
 /* The handle's memory is the caller's again. */
-typedef void (*uv_close_cb)(uv_handle_t*);
+typedef void (*uv_close_cb)(uv_handle_t *handle);
 /* Another thread sent. */
-typedef void (*uv_async_cb)(uv_async_t*);
+typedef void (*uv_async_cb)(uv_async_t *handle);
 /* A signal came. */
-typedef void (*uv_signal_cb)(uv_signal_t*, int);
+typedef void (*uv_signal_cb)(uv_signal_t *handle, int signum);
 /* A name was looked up. */
-typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t*, int, struct addrinfo*);
+typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *req, int status, struct addrinfo *res);
 /* An address was looked up. */
-typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t*, int, const char*, const char*);
+typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t *req, int status, const char *hostname,
+    const char *service);
 /* A file operation is done. */
-typedef void (*uv_fs_cb)(uv_fs_t*);
+typedef void (*uv_fs_cb)(uv_fs_t *req);
 /* A watched path changed. */
-typedef void (*uv_fs_event_cb)(uv_fs_event_t*, const char*, int, int);
+typedef void (*uv_fs_event_cb)(uv_fs_event_t *handle, const char *filename, int events,
+    int status);
 /* A polled path changed. */
-typedef void (*uv_fs_poll_cb)(uv_fs_poll_t*, int, const uv_stat_t*, const uv_stat_t*);
+typedef void (*uv_fs_poll_cb)(uv_fs_poll_t *handle, int status, const uv_stat_t *prev,
+    const uv_stat_t *curr);
 /* Random bytes are there. */
-typedef void (*uv_random_cb)(uv_random_t*, int, void*, size_t);
+typedef void (*uv_random_cb)(uv_random_t *req, int status, void *buf, size_t buflen);
 /* Suggests a buffer for the next read. */
-typedef void (*uv_alloc_cb)(uv_handle_t*, size_t, uv_buf_t*);
+typedef void (*uv_alloc_cb)(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf);
 /* A connection attempt is done. */
-typedef void (*uv_connect_cb)(uv_connect_t*, int);
+typedef void (*uv_connect_cb)(uv_connect_t *req, int status);
 /* The writing half is shut. */
-typedef void (*uv_shutdown_cb)(uv_shutdown_t*, int);
+typedef void (*uv_shutdown_cb)(uv_shutdown_t *req, int status);
 /* A listening stream has a connection. */
-typedef void (*uv_connection_cb)(uv_stream_t*, int);
+typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
 /* Data, end of file or error on a stream. */
-typedef void (*uv_read_cb)(uv_stream_t*, ssize_t, const uv_buf_t*);
+typedef void (*uv_read_cb)(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
 /* A child ended: exit status, signal. */
-typedef void (*uv_exit_cb)(uv_process_t*, int64_t, int);
+typedef void (*uv_exit_cb)(uv_process_t *handle, int64_t exit_status, int term_signal);
 /* One handle of a walk. */
-typedef void (*uv_walk_cb)(uv_handle_t*, void*);
+typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 /* A write is done. */
-typedef void (*uv_write_cb)(uv_write_t*, int);
+typedef void (*uv_write_cb)(uv_write_t *req, int status);
 /* A datagram came. */
-typedef void (*uv_udp_recv_cb)(uv_udp_t*, ssize_t, const uv_buf_t*, const struct sockaddr*,
-    unsigned int);
+typedef void (*uv_udp_recv_cb)(uv_udp_t *handle, ssize_t nread, const uv_buf_t *buf,
+    const struct sockaddr *addr, unsigned int flags);
 /* A datagram was sent. */
-typedef void (*uv_udp_send_cb)(uv_udp_send_t*, int);
+typedef void (*uv_udp_send_cb)(uv_udp_send_t *req, int status);
 /* A descriptor is ready. */
-typedef void (*uv_poll_cb)(uv_poll_t*, int, int);
+typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 /* Before the loop polls. */
-typedef void (*uv_prepare_cb)(uv_prepare_t*);
+typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
 /* After the loop polled. */
-typedef void (*uv_check_cb)(uv_check_t*);
+typedef void (*uv_check_cb)(uv_check_t *handle);
 /* Once a turn; keeps the loop from sleeping. */
-typedef void (*uv_idle_cb)(uv_idle_t*);
+typedef void (*uv_idle_cb)(uv_idle_t *handle);
 /* A timer is due. */
-typedef void (*uv_timer_cb)(uv_timer_t*);
+typedef void (*uv_timer_cb)(uv_timer_t *handle);
 /* Runs on a worker thread. */
-typedef void (*uv_work_cb)(uv_work_t*);
+typedef void (*uv_work_cb)(uv_work_t *req);
 /* Runs on the loop's thread when the work is done. */
-typedef void (*uv_after_work_cb)(uv_work_t*, int);
+typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
 /* Allocates memory for the library, as malloc(3). */
-typedef void *(*uv_malloc_func)(size_t);
+typedef void *(*uv_malloc_func)(size_t size);
 /* As realloc(3). */
-typedef void *(*uv_realloc_func)(void*, size_t);
+typedef void *(*uv_realloc_func)(void *ptr, size_t size);
 /* As calloc(3). */
-typedef void *(*uv_calloc_func)(size_t, size_t);
+typedef void *(*uv_calloc_func)(size_t count, size_t size);
 /* As free(3). */
-typedef void (*uv_free_func)(void*);
+typedef void (*uv_free_func)(void *ptr);
 /* A thread's entry. */
-typedef void (*uv_thread_cb)(void*);
+typedef void (*uv_thread_cb)(void *arg);
 
 /* ---- Structures ---------------------------------------------------------------------------- */
 

@@ -166,7 +166,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
 ];
 
 /// Writes both headers, or with `check` fails if they are not what would be written.
-pub fn run(check: bool) -> Result<()> {
+pub(crate) fn run(check: bool) -> Result<()> {
     let root = dirs::root();
     let declarations = Declarations::of(&root.join("crates/ffi"))?;
     for (path, text) in
@@ -515,3 +515,37 @@ const RING_TAIL: &str = r"
 
 #endif /* UVRING_H */
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_is_its_first_paragraph() {
+        let (doc, code) = split_doc("// Sends [`uv_buf_t`]s\n// at once.\n//\n// # Safety\nint a;");
+        assert_eq!(doc, "Sends uv_buf_ts at once.");
+        assert_eq!(code, "int a;");
+        assert_eq!(comment(&doc).unwrap(), "/* Sends uv_buf_ts at once. */\n");
+    }
+
+    #[test]
+    fn long_declarations_are_wrapped() {
+        let code = format!("UV_EXTERN int f({});", vec!["unsigned int argument"; 9].join(", "));
+        let text = wrapped(&code);
+        assert!(text.lines().all(|line| line.len() <= 96), "{text}");
+        assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), code);
+    }
+
+    #[test]
+    fn functions_find_their_subject() {
+        assert_eq!(subject_of("uv_fs_event_init"), "File system events (fs_event)");
+        assert_eq!(subject_of("uv_fs_open"), "File operations (fs)");
+        assert_eq!(subject_of("uv_cwd"), "The system (misc)");
+    }
+
+    #[test]
+    fn own_tags_stay_where_they_are_defined() {
+        let code = "struct uv_buf_t { struct uv_timespec_t at; }";
+        assert_eq!(own_tags(code), "struct uv_buf_t { uv_timespec_t at; }");
+    }
+}
