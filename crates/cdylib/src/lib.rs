@@ -1,7 +1,10 @@
 //! libuvring: the functions of uvring-ffi as a shared and a static C library.
 //!
-//! Nothing lives here but what a library without std must bring itself: the panic handler.
+//! Nothing lives here but what a library without std must bring itself: the panic handler, and
+//! a symbol for debug builds.
 #![no_std]
+
+mod personality;
 
 pub use uvring_ffi::*;
 
