@@ -9,6 +9,7 @@
 mod build;
 mod cc;
 mod conformance;
+mod demo;
 mod dirs;
 mod header;
 mod libuv;
@@ -46,6 +47,8 @@ enum Command {
     Reference,
     /// Run libuv's test programs against our library
     Conformance(conformance::Args),
+    /// The example HTTP server on each backend, checked with curl and measured
+    Demo,
     /// Rules of the house: file lengths, layers, words, paths
     Tidy,
     /// Generate include/uv.h and include/uvring.h
@@ -97,6 +100,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run()?,
         Command::Header { check } => header::run(check)?,
         Command::Matrix { check, results } => matrix::run(check, results.as_deref())?,
+        Command::Demo => demo::run()?,
         Command::Bench { arguments } => bench(&arguments)?,
         Command::Conformance(args) => return conformance::run(&args),
         Command::Sandbox { spec } => return conformance::sandbox::run(&spec),
