@@ -61,6 +61,17 @@ impl Driver {
         let _ = self.epoll.remove(watch.fd.get());
     }
 
+    pub(super) fn unwatch_and_close(&self, watch: &Watch) {
+        let fd = watch.fd.get();
+        if watch.interest.get() != 0 {
+            self.unwatch(watch);
+        }
+        if fd >= 0 {
+            // SAFETY: the caller gives the descriptor away.
+            unsafe { rustix::io::close(fd) };
+        }
+    }
+
     /// Entries of watchers that drain are level-triggered here and come again by themselves.
     pub(super) fn again(&self, _watch: &Watch, _mask: u32) {}
 

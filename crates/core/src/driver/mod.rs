@@ -10,6 +10,11 @@
 
 mod epoll;
 mod op;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+#[cfg(not(any(test, feature = "sim")))]
+#[path = "sim_absent.rs"]
+mod sim;
 mod uring;
 mod watch;
 
@@ -76,6 +81,8 @@ impl Table {
 enum Backend {
     Epoll(epoll::Driver),
     Uring(uring::Driver),
+    #[allow(dead_code, reason = "made by tests only")]
+    Sim(sim::Driver),
 }
 
 macro_rules! on_backend {
@@ -83,6 +90,7 @@ macro_rules! on_backend {
         match &$self.backend {
             Backend::Epoll($backend) => $call,
             Backend::Uring($backend) => $call,
+            Backend::Sim($backend) => $call,
         }
     };
 }
@@ -116,6 +124,7 @@ impl Driver {
         match &self.backend {
             Backend::Epoll(_) => Kind::Epoll,
             Backend::Uring(_) => Kind::Uring,
+            Backend::Sim(sim) => sim.kind(),
         }
     }
 
@@ -167,6 +176,22 @@ impl Driver {
         watch.interest.set(0);
     }
 
+    /// Stops the watch and closes its descriptor, which is then no longer the caller's. Cheaper
+    /// than [`unwatch`](Self::unwatch) and close(2): a backend that queues may do both with its
+    /// next system call, so a peer may learn of it a little later, and the number and the port may
+    /// be free a little later ([`flush`](Self::flush) makes it now). For connected streams that is
+    /// invisible. On a watch that is off, or was never on, only closes.
+    pub fn unwatch_and_close(&self, watch: &Watch) {
+        if let Some(slot) = self.table.slot(watch.fd.get())
+            && ptr::eq(slot.get(), watch)
+        {
+            slot.set(ptr::null());
+        }
+        on_backend!(self, backend => backend.unwatch_and_close(watch));
+        watch.interest.set(0);
+        watch.fd.set(-1);
+    }
+
     /// Says that a [`ready::DRAINS`] watch was not drained: `mask` is reported again in the next
     /// round, whatever the kernel says.
     pub fn again(&self, watch: &Watch, mask: u32) {
@@ -202,7 +227,15 @@ impl Driver {
     /// # Errors
     /// `INTR` when a signal came first; anything else is a broken descriptor.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
-        on_backend!(self, backend => backend.wait(timeout))
+        let result = on_backend!(self, backend => backend.wait(timeout));
+        if result == Err(Errno::EXIST)
+            && let Backend::Uring(uring) = &self.backend
+        {
+            // Another thread runs the loop now.
+            uring.move_here(&self.table)?;
+            return uring.wait(timeout);
+        }
+        result
     }
 
     /// The next event of the last wait.
@@ -210,7 +243,9 @@ impl Driver {
         on_backend!(self, backend => backend.next(&self.table))
     }
 
-    /// Whether submitted work or events already collected are waiting, so that a wait must not block.
+    /// Whether submitted work or events already collected are waiting, so that whoever polls
+    /// [`fd`](Self::fd) from outside must not block. [`wait`](Self::wait) itself may be given any
+    /// timeout: it hands over what is queued, and does not block when there is something to take.
     pub fn has_work(&self) -> bool {
         on_backend!(self, backend => backend.has_work())
     }

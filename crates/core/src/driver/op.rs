@@ -40,6 +40,18 @@ impl Default for Op {
 pub enum Request {
     /// Does nothing and yields 0: for tests and measurements.
     Nop,
-    /// `send(2)` of `len` bytes at `buf`; `flags` as in the manual page. Yields bytes sent.
-    Send { fd: i32, buf: *const u8, len: u32, flags: u32 },
+    /// `send(2)`. Yields the bytes sent, which may be fewer than asked for.
+    ///
+    /// When the socket is full, it yields `EAGAIN` if `flags` has `MSG_DONTWAIT`, and otherwise
+    /// waits for room, even on a non-blocking descriptor.
+    Send {
+        /// The socket.
+        fd: i32,
+        /// What to send.
+        buf: *const u8,
+        /// How many bytes.
+        len: u32,
+        /// `MSG_*` bits; `MSG_NOSIGNAL` is not added.
+        flags: u32,
+    },
 }

@@ -1,45 +1,547 @@
-//! The io_uring backend: not written yet, so every driver falls back to epoll.
+//! The io_uring backend: watches are polls in the ring, ops are entries, one enter a turn.
+//!
+//! A watch that is started or changed is queued and armed with the next enter, so that starting
+//! and stopping within one turn costs nothing. Watches that drain, or want edges, are multishot
+//! polls; the others are polls for one report, armed again before the next wait.
+//!
+//! The ring is made disabled and belongs to the thread that first enters it. When another thread
+//! runs the loop later, the kernel says EXIST and [`Driver::move_here`] starts over with a new ring.
 
+mod queue;
+mod token;
+
+use core::cell::{Cell, OnceCell, UnsafeCell};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
-use super::{Event, Op, Request, Table, Watch};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+
+use self::queue::Queue;
+use self::token::{GENERATIONS, Token};
+use super::{Event, Op, Request, Table, Watch, ready};
+use crate::epoll::Epoll;
+use crate::uring::sqe::{CancelFlags, SqeFlags};
+use crate::uring::{Config, Cqe, Ring, SetupFlags, Sqe};
 use crate::{Errno, Result};
 
+/// Places in the submission queue; four times as many completions.
+const ENTRIES: u32 = 256;
+/// Completions handed out in one round: the kernel brings about 20 with an enter, and there may be
+/// more before the others get their turn.
+const ROUND: u32 = 1024;
+/// Enters that [`Driver::unwatch`] spends at most on seeing a poll end.
+const PATIENCE: u32 = 256;
+
+/// Set when the kernel refused a ring: it is not asked again.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Bits of `Watch::state`: a poll of the watch's generation is in the kernel (or in the queue to
+/// it); the watch is on `todo`; the watch is on `again`. Above, the mask to be reported again.
+const ARMED: u32 = 1;
+const TODO: u32 = 2;
+const AGAIN: u32 = 4;
+const MASK_SHIFT: u32 = 8;
+const MASK_BITS: u32 = 0xffff;
+
 #[derive(Debug)]
-pub(super) enum Driver {}
+pub(super) struct Driver {
+    ring: UnsafeCell<Ring>,
+    /// Watches to look at before the next wait: to be armed, or with something to report again.
+    todo: Queue,
+    /// Watches to report in this round, whatever the kernel says.
+    again: Queue,
+    generation: Cell<u32>,
+    in_flight: Cell<u32>,
+    /// Completions that may still be handed out before the next wait.
+    budget: Cell<u32>,
+    /// Between a wait and the `None` that ends its events.
+    in_round: Cell<bool>,
+    pollable: OnceCell<Pollable>,
+}
+
+/// What [`Driver::pollable_fd`] hands out: an epoll set with an eventfd that the ring signals.
+#[derive(Debug)]
+struct Pollable {
+    epoll: Epoll,
+    event: OwnedFd,
+}
+
+impl Pollable {
+    fn signal(&self) {
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    fn clear(&self) {
+        let _ = rustix::io::read(&self.event, &mut [0; 8]);
+    }
+}
 
 impl Driver {
     pub(super) fn new() -> Result<Self> {
-        Err(Errno::NOSYS)
+        Ok(Driver {
+            ring: UnsafeCell::new(new_ring()?),
+            todo: Queue::new(),
+            again: Queue::new(),
+            generation: Cell::new(0),
+            in_flight: Cell::new(0),
+            budget: Cell::new(0),
+            in_round: Cell::new(false),
+            pollable: OnceCell::new(),
+        })
     }
-    pub(super) fn watch(&self, _watch: &Watch, _interest: u32) -> Result<()> {
-        match *self {}
+
+    fn ring(&self) -> &Ring {
+        // SAFETY: only `move_here` replaces it, and holds no reference from here meanwhile.
+        unsafe { &*self.ring.get() }
     }
-    pub(super) fn unwatch(&self, _watch: &Watch) {
-        match *self {}
+
+    pub(super) fn watch(&self, watch: &Watch, interest: u32) -> Result<()> {
+        if watch.interest.get() == 0 {
+            if interest & (ready::DRAINS | ready::EDGE) == 0 {
+                can_be_polled(watch.fd.get())?;
+            }
+            watch.state.set(0);
+            watch.generation.set(self.fresh_generation());
+        } else if has(watch, ARMED) {
+            self.push(cancel_poll(watch))?;
+            clear(watch, ARMED);
+            // A report for the old interest that is already under way is dropped.
+            watch.generation.set(self.fresh_generation());
+        }
+        watch.interest.set(interest);
+        self.enqueue(watch);
+        self.flush_for_embedder();
+        Ok(())
     }
-    pub(super) fn again(&self, _watch: &Watch, _mask: u32) {
-        match *self {}
+
+    pub(super) fn unwatch(&self, watch: &Watch) {
+        if self.forget(watch) {
+            self.end_poll_now(watch);
+        }
     }
-    pub(super) unsafe fn submit(&self, _op: &Op, _request: &Request) -> Result<()> {
-        match *self {}
+
+    /// Ends the watch and closes its descriptor, in the kernel with the next enter if that saves
+    /// an enter of its own.
+    pub(super) fn unwatch_and_close(&self, watch: &Watch) {
+        let armed = self.forget(watch);
+        let fd = watch.fd.get();
+        let ours = self.ring().is_ours();
+        // Entries for this descriptor may be queued: they go first.
+        let queue = ours && (armed || self.ring().pending() > 0);
+        if armed && ours && self.push(cancel_poll(watch)).is_err() {
+            self.end_poll_now(watch);
+        }
+        let close = Sqe::close(fd)
+            .user_data(Token::Close { fd }.encode())
+            .flags(SqeFlags::CQE_SKIP_SUCCESS);
+        if queue && self.push(close).is_ok() {
+            self.flush_for_embedder();
+        } else if fd >= 0 {
+            // SAFETY: the caller gives the descriptor away.
+            unsafe { rustix::io::close(fd) };
+        }
     }
-    pub(super) fn cancel(&self, _op: &Op) {
-        match *self {}
+
+    /// Takes the watch off the queues; true when a poll of it may be in the kernel.
+    fn forget(&self, watch: &Watch) -> bool {
+        // SAFETY: the bits say on which queue the watch is.
+        unsafe {
+            if has(watch, TODO) {
+                self.todo.remove(watch);
+            }
+            if has(watch, AGAIN) {
+                self.again.remove(watch);
+            }
+        }
+        let armed = has(watch, ARMED);
+        watch.state.set(0);
+        armed
     }
+
+    /// Sees to it that the kernel holds nothing of the watch's descriptor any more.
+    fn end_poll_now(&self, watch: &Watch) {
+        let ring = self.ring();
+        let poll = poll_token(watch).encode();
+        let cancel = cancel_poll(watch);
+        if self.push(cancel).is_err() {
+            return;
+        }
+        let mut mark = ring.mark();
+        for _ in 0..PATIENCE {
+            if ring.look().is_err() {
+                // Another thread's ring (or a parent's): it goes with `move_here`.
+                return;
+            }
+            for cqe in ring.since(mark) {
+                let ended = cqe.user_data == poll && !cqe.more();
+                // Nothing found: it had ended before, and its last report is waiting to be taken.
+                let gone =
+                    cqe.user_data == cancel.get_user_data() && cqe.result() == Err(Errno::NOENT);
+                if ended || gone {
+                    return;
+                }
+            }
+            mark = ring.mark();
+            if !ring.wants_enter() && self.push(cancel).is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn again(&self, watch: &Watch, mask: u32) {
+        let state = watch.state.get();
+        watch.state.set(state | (mask & MASK_BITS) << MASK_SHIFT);
+        self.enqueue(watch);
+    }
+
+    pub(super) unsafe fn submit(&self, op: &Op, request: &Request) -> Result<()> {
+        let ring = self.ring();
+        if !ring.is_ours() {
+            return Err(Errno::NOSYS);
+        }
+        if op.in_flight() {
+            return Err(Errno::ALREADY);
+        }
+        // Their completions must find room beside those of the watches.
+        if self.in_flight.get() >= ring.capacity() / 2 {
+            return Err(Errno::BUSY);
+        }
+        let sqe = match *request {
+            Request::Nop => Sqe::nop(),
+            // SAFETY: the memory stays valid until the completion, by the caller's promise.
+            Request::Send { fd, buf, len, flags } => unsafe { Sqe::send(fd, buf, len, flags) },
+        };
+        let address = (&raw const *op).expose_provenance();
+        self.push(sqe.user_data(Token::Op(address).encode()))?;
+        op.state.set(1);
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.flush_for_embedder();
+        Ok(())
+    }
+
+    pub(super) fn cancel(&self, op: &Op) {
+        if !op.in_flight() {
+            return;
+        }
+        let target = (&raw const *op).addr() as u64;
+        let sqe = Sqe::cancel(target, CancelFlags::empty()).flags(SqeFlags::CQE_SKIP_SUCCESS);
+        if self.push(sqe).is_err() {
+            let _ = self.ring().cancel_now(target, Duration::from_millis(1));
+        }
+        self.flush_for_embedder();
+    }
+
     pub(super) fn flush(&self) {
-        match *self {}
+        // What cannot go now goes with the next wait, which reports the error.
+        if self.arm_all().is_ok() && self.ring().pending() > 0 {
+            let _ = self.ring().look();
+        }
     }
-    pub(super) fn wait(&self, _timeout: Option<Duration>) -> Result<bool> {
-        match *self {}
+
+    pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
+        let ring = self.ring();
+        if !ring.is_ours() {
+            return Err(Errno::BADF);
+        }
+        if let Some(pollable) = self.pollable.get() {
+            // Before looking, so that what comes after the look signals anew.
+            pollable.clear();
+        }
+        self.budget.set(ROUND);
+        self.in_round.set(true);
+        self.arm_all()?;
+        let at_hand = || !self.again.is_empty() || ring.ready() > 0;
+        let entered = if !at_hand() && timeout != Some(Duration::ZERO) {
+            ring.enter(timeout)
+        } else if ring.pending() > 0 || (ring.ready() == 0 && ring.wants_enter()) {
+            ring.look()
+        } else {
+            Ok(0)
+        };
+        match entered {
+            Ok(_) | Err(Errno::TIME) => Ok(false),
+            // First what there is; the reason comes again with the next wait.
+            Err(_) if at_hand() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
-    pub(super) fn next(&self, _table: &Table) -> Option<Event> {
-        match *self {}
+
+    pub(super) fn next(&self, table: &Table) -> Option<Event> {
+        let ring = self.ring();
+        while let Some(watch) = self.again.first() {
+            // SAFETY: the first of the queue is on it.
+            unsafe { self.again.remove(watch) };
+            let asked = watch.state.get() >> MASK_SHIFT;
+            watch.state.set(watch.state.get() & (ARMED | TODO));
+            if !has(watch, ARMED) {
+                self.enqueue(watch);
+            }
+            let mask = wanted(watch, asked);
+            if mask != 0 {
+                return Some(Event::Ready(watch, mask));
+            }
+        }
+        while self.budget.get() > 0 {
+            let Some(cqe) = ring.pop() else {
+                // What was queued meanwhile goes out with the same enter.
+                if ring.wants_enter() && ring.look().is_ok() && ring.ready() > 0 {
+                    continue;
+                }
+                break;
+            };
+            self.budget.set(self.budget.get() - 1);
+            if let Some(event) = self.event(cqe, table) {
+                return Some(event);
+            }
+        }
+        self.end_round();
+        None
     }
+
+    fn end_round(&self) {
+        self.in_round.set(false);
+        if let Some(pollable) = self.pollable.get() {
+            self.flush();
+            if self.ring().ready() > 0 || !self.todo.is_empty() {
+                pollable.signal();
+            }
+        }
+    }
+
+    fn event(&self, cqe: Cqe, table: &Table) -> Option<Event> {
+        match Token::decode(cqe.user_data) {
+            Token::Poll { fd, generation } => {
+                let watch = table.find(fd, generation)?;
+                if !cqe.more() {
+                    clear(watch, ARMED);
+                }
+                let mask = match cqe.result() {
+                    // Ended from outside, as when the thread that armed it has exited.
+                    Err(Errno::CANCELED) => 0,
+                    // Not a descriptor any more: as poll(2) has it, and not armed again.
+                    Err(_) => return Some(Event::Ready(watch, ready::ERR)),
+                    Ok(mask) => mask,
+                };
+                if !has(watch, ARMED) {
+                    self.enqueue(watch);
+                }
+                let mask = wanted(watch, mask);
+                (mask != 0).then_some(Event::Ready(watch, mask))
+            }
+            Token::Op(address) => {
+                let op: *const Op = core::ptr::with_exposed_provenance(address);
+                // SAFETY: an op stays in place until this completion, by `submit`'s promise.
+                unsafe { (*op).state.set(0) };
+                self.in_flight.set(self.in_flight.get().saturating_sub(1));
+                Some(Event::Done(op, cqe.raw()))
+            }
+            Token::Cancel { fd, generation } => {
+                // It ran just then and is still armed: once more, until it is gone.
+                if cqe.result() == Err(Errno::ALREADY) {
+                    let poll = Token::Poll { fd, generation };
+                    let _ = self.push(cancel(poll));
+                }
+                None
+            }
+            Token::Close { .. } | Token::None => None,
+        }
+    }
+
     pub(super) fn has_work(&self) -> bool {
-        match *self {}
+        let ring = self.ring();
+        ring.is_ours()
+            && (!self.todo.is_empty()
+                || !self.again.is_empty()
+                || ring.pending() > 0
+                || ring.ready() > 0
+                || ring.wants_enter())
     }
+
     pub(super) fn pollable_fd(&self) -> Result<i32> {
-        match *self {}
+        if let Some(pollable) = self.pollable.get() {
+            return Ok(pollable.epoll.fd());
+        }
+        let epoll = Epoll::new()?;
+        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        epoll.add(event.as_raw_fd(), ready::IN, 0)?;
+        self.ring().register_eventfd(event.as_fd())?;
+        let pollable = self.pollable.get_or_init(|| Pollable { epoll, event });
+        self.flush();
+        if self.ring().ready() > 0 || self.ring().wants_enter() {
+            pollable.signal();
+        }
+        Ok(pollable.epoll.fd())
     }
+
+    /// The loop runs in another thread now: makes a ring that belongs to this one and arms every
+    /// live watch again. What was queued goes along.
+    ///
+    /// # Errors
+    /// `EXIST` while ops of the other thread are in flight, else what making the ring says. The
+    /// driver is as it was then.
+    pub(super) fn move_here(&self, table: &Table) -> Result<()> {
+        let old = self.ring();
+        let is_op = |sqe: &Sqe| matches!(Token::decode(sqe.get_user_data()), Token::Op(_));
+        if old.untaken().filter(is_op).count() != self.in_flight.get() as usize {
+            return Err(Errno::EXIST);
+        }
+        let fresh = Ring::new(&config())?;
+        if let Some(pollable) = self.pollable.get() {
+            fresh.register_eventfd(pollable.event.as_fd())?;
+        }
+        let closes = |sqe: &Sqe| matches!(Token::decode(sqe.get_user_data()), Token::Close { .. });
+        for sqe in old.untaken().filter(|sqe| is_op(sqe) || closes(sqe)) {
+            fresh.push(sqe)?;
+        }
+        // SAFETY: `old` is used no more, and no caller up the stack holds a reference: `wait` has
+        // returned. The old ring is dropped here, and with it whatever it had armed.
+        unsafe { *self.ring.get() = fresh };
+        for fd in 0.. {
+            let Some(slot) = table.slot(fd) else { break };
+            // SAFETY: a non-null entry is a live watch.
+            if let Some(watch) = unsafe { slot.get().as_ref() } {
+                clear(watch, ARMED);
+                watch.generation.set(self.fresh_generation());
+                self.enqueue(watch);
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues an entry; when there is no room, hands over what there is first.
+    fn push(&self, sqe: Sqe) -> Result<()> {
+        let ring = self.ring();
+        match ring.push(sqe) {
+            Err(Errno::BUSY) => {
+                ring.submit()?;
+                ring.push(sqe)
+            }
+            other => other,
+        }
+    }
+
+    fn enqueue(&self, watch: &Watch) {
+        // On `again` it is reported in this round; what it then wants comes here again.
+        if !has(watch, TODO | AGAIN) {
+            watch.state.set(watch.state.get() | TODO);
+            // SAFETY: on no queue; `unwatch` takes it off before its memory goes.
+            unsafe { self.todo.push(watch) };
+        }
+    }
+
+    /// Queues a poll for each watch that has none.
+    fn arm_all(&self) -> Result<()> {
+        if !self.ring().is_ours() {
+            return Err(Errno::BADF);
+        }
+        while let Some(watch) = self.todo.first() {
+            if !has(watch, ARMED) {
+                self.push(poll(watch))?;
+                watch.state.set(watch.state.get() | ARMED);
+            }
+            // SAFETY: the first of the queue is on it, and on no other.
+            unsafe { self.todo.remove(watch) };
+            clear(watch, TODO);
+            if watch.state.get() >> MASK_SHIFT != 0 {
+                watch.state.set(watch.state.get() | AGAIN);
+                // SAFETY: just taken off the only queue it was on.
+                unsafe { self.again.push(watch) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Once somebody polls the descriptor, nobody may come to submit what is queued here.
+    fn flush_for_embedder(&self) {
+        if self.pollable.get().is_some() && !self.in_round.get() {
+            self.flush();
+        }
+    }
+
+    fn fresh_generation(&self) -> u32 {
+        let generation = self.generation.get().wrapping_add(1) & GENERATIONS;
+        self.generation.set(generation);
+        generation
+    }
+}
+
+fn config() -> Config {
+    // Without deferred completions a ring is slower than epoll: then epoll it is.
+    let required = SetupFlags::SINGLE_ISSUER
+        .union(SetupFlags::DEFER_TASKRUN)
+        .union(SetupFlags::TASKRUN_FLAG)
+        .union(SetupFlags::R_DISABLED);
+    Config { required, ..Config::new(ENTRIES) }
+}
+
+fn new_ring() -> Result<Ring> {
+    // Relaxed: a hint that saves a system call, nothing depends on it.
+    if REFUSED.load(Ordering::Relaxed) {
+        return Err(Errno::NOSYS);
+    }
+    let ring = Ring::new(&config());
+    // Running out of descriptors says nothing about the kernel.
+    if let Err(error) = &ring
+        && !matches!(*error, Errno::MFILE | Errno::NFILE)
+    {
+        REFUSED.store(true, Ordering::Relaxed);
+    }
+    ring
+}
+
+/// The error that epoll_ctl(2) gives for a descriptor that is closed or has nothing to wait for.
+/// A ring would report it late, or report a file as always ready.
+fn can_be_polled(fd: i32) -> Result<()> {
+    Epoll::new()?.add(fd, 0, 0)
+}
+
+fn has(watch: &Watch, bits: u32) -> bool {
+    watch.state.get() & bits != 0
+}
+
+fn clear(watch: &Watch, bits: u32) {
+    watch.state.set(watch.state.get() & !bits);
+}
+
+fn poll_token(watch: &Watch) -> Token {
+    Token::Poll { fd: watch.fd.get(), generation: watch.generation.get() }
+}
+
+fn poll(watch: &Watch) -> Sqe {
+    let interest = watch.interest.get();
+    let events = interest & MASK_BITS | ready::ERR | ready::HUP;
+    let fd = watch.fd.get();
+    let sqe = if interest & ready::DRAINS != 0 {
+        // An end that arrives together with data is seen only this way.
+        Sqe::poll_multishot(fd, events | ready::RDHUP)
+    } else if interest & ready::EDGE != 0 {
+        Sqe::poll_multishot(fd, events)
+    } else {
+        Sqe::poll_add(fd, events)
+    };
+    sqe.user_data(poll_token(watch).encode())
+}
+
+/// Cancels rather than removes: removing fails while the poll is about to report, and leaves it armed.
+fn cancel(poll: Token) -> Sqe {
+    let carry = match poll {
+        Token::Poll { fd, generation } => Token::Cancel { fd, generation },
+        _ => Token::None,
+    };
+    Sqe::cancel(poll.encode(), CancelFlags::empty())
+        .user_data(carry.encode())
+        .flags(SqeFlags::CQE_SKIP_SUCCESS)
+}
+
+fn cancel_poll(watch: &Watch) -> Sqe {
+    cancel(poll_token(watch))
+}
+
+/// What of `mask` the watch asked for. A watcher that drains also learns of the end: having seen
+/// `RDHUP` it must not stop at a short read.
+fn wanted(watch: &Watch, mask: u32) -> u32 {
+    let interest = watch.interest.get();
+    let wanted = mask & (interest | ready::ERR | ready::HUP) & MASK_BITS;
+    if wanted != 0 && interest & ready::DRAINS != 0 { wanted | mask & ready::RDHUP } else { wanted }
 }
