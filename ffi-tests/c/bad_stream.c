@@ -382,6 +382,10 @@ static void write_bad(uv_loop_t *loop) {
   SHOW(uv_write(&w[0], S(&t), bufs, (unsigned) -5, on_write));
   SHOW(uv_write2(&w[0], S(&t), bufs, 2, S(&other), on_write));
   SHOW(uv_try_write2(S(&t), bufs, 2, S(&other)));
+  SHOW(uv_write(&w[5], S(&t), bufs, 0, on_write));
+  SHOW(uv_write(&w[6], S(&t), NULL, 0, on_write));
+  SHOW(uv_try_write(S(&t), bufs, 0));
+  SHOW(uv_try_write(S(&t), bufs, UINT_MAX));
   SHOW(uv_try_write(S(&t), &empty, 1));
   SHOW(uv_try_write(S(&t), bufs, 2));
   SHOW(uv_write(&w[1], S(&t), &empty, 1, on_write));

@@ -3,7 +3,7 @@
 //!
 //! Test names are program::section::backend; the programs are in `c/`.
 
-use uvring_ffi_tests::programs::{Backend, Library, equal, printed};
+use uvring_ffi_tests::programs::{BACKENDS, Backend, Library, equal, printed};
 
 fn must(outcome: Result<(), String>) {
     if let Err(why) = outcome {
@@ -56,6 +56,16 @@ programs! {
     }
     life { exits forks forked_idler allocator threads ringers }
     pure { inet clocks threads timer_schedule timer_real }
+}
+
+#[test]
+#[ignore = "uv_udp_* answers UV_ENOSYS until UDP is there"]
+fn bad_udp() {
+    for section in ["init_udp", "bind_udp", "send_udp", "options_udp"] {
+        for backend in BACKENDS {
+            must(equal("bad_udp", section, backend));
+        }
+    }
 }
 
 /// A section that nobody runs would pass for ever.
