@@ -62,7 +62,7 @@ enum Command {
         /// Change nothing, fail if it is out of date
         #[arg(long)]
         check: bool,
-        /// Folder of conformance results (default: target/conformance)
+        /// Folder of conformance results; without it the tested columns stay as they are
         #[arg(long)]
         results: Option<PathBuf>,
     },

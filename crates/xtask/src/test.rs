@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that CI runs, in order. A new check is one more line in `STEPS`.
 use crate::conformance::{self, Backend};
-use crate::{build, dirs, header, matrix, tidy};
+use crate::{build, demo, dirs, header, matrix, tidy};
 use anyhow::{Context, Result, bail};
 use regex::Regex;
 use std::io::{BufRead, BufReader};
@@ -58,6 +58,7 @@ const STEPS: &[Step] = &[
     Step { name: "conformance-epoll", run: Counted(|| conformance_on(Backend::Epoll)) },
     Step { name: "conformance-io_uring", run: Counted(|| conformance_on(Backend::IoUring)) },
     Step { name: "conformance-denied", run: Counted(|| conformance_on(Backend::Denied)) },
+    Step { name: "demo", run: Plain(demo::run) },
     Step { name: "matrix", run: Plain(|| matrix::run(true, None)) },
 ];
 

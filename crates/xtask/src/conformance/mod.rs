@@ -108,6 +108,11 @@ pub(crate) fn collect(args: &Args) -> Result<Report> {
     if !args.no_build {
         build::run(false)?;
     }
+    if args.backend == Backend::IoUring
+        && let Some(error) = uring_refused()
+    {
+        println!("conformance: this kernel refuses io_uring ({error}): what runs is the fallback");
+    }
     let header = args.libuv_header.then_some(plain.include.as_path());
     let ours = programs::build(&source, &programs::Subject::ours(&dirs::stage(), header))?;
     let reference = match Report::cached_reference(&source)? {
@@ -126,4 +131,17 @@ pub(crate) fn collect(args: &Args) -> Result<Report> {
     report.save()?;
     report.print(Some(&reference))?;
     Ok(report)
+}
+
+/// Why the kernel gives us no ring, if it gives none.
+fn uring_refused() -> Option<std::io::Error> {
+    let mut parameters = [0_u64; 15];
+    // SAFETY: io_uring_setup reads and writes the 120 bytes of io_uring_params, which live here.
+    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr()) };
+    if fd < 0 {
+        return Some(std::io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave us this descriptor, and nobody else has it.
+    unsafe { libc::close(fd as libc::c_int) };
+    None
 }
