@@ -105,29 +105,6 @@ typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
 typedef void (*uv_read_cb)(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
 /* A child ended: exit status, signal. */
 typedef void (*uv_exit_cb)(uv_process_t *handle, int64_t exit_status, int term_signal);
-/* One handle of a walk. */
-typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
-/* A write is done. */
-typedef void (*uv_write_cb)(uv_write_t *req, int status);
-/* A datagram came. */
-typedef void (*uv_udp_recv_cb)(uv_udp_t *handle, ssize_t nread, const uv_buf_t *buf,
-    const struct sockaddr *addr, unsigned int flags);
-/* A datagram was sent. */
-typedef void (*uv_udp_send_cb)(uv_udp_send_t *req, int status);
-/* A descriptor is ready. */
-typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
-/* Before the loop polls. */
-typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
-/* After the loop polled. */
-typedef void (*uv_check_cb)(uv_check_t *handle);
-/* Once a turn; keeps the loop from sleeping. */
-typedef void (*uv_idle_cb)(uv_idle_t *handle);
-/* A timer is due. */
-typedef void (*uv_timer_cb)(uv_timer_t *handle);
-/* Runs on a worker thread. */
-typedef void (*uv_work_cb)(uv_work_t *req);
-/* Runs on the loop's thread when the work is done. */
-typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
 /* Allocates memory for the library, as malloc(3). */
 typedef void *(*uv_malloc_func)(size_t size);
 /* As realloc(3). */
@@ -136,8 +113,31 @@ typedef void *(*uv_realloc_func)(void *ptr, size_t size);
 typedef void *(*uv_calloc_func)(size_t count, size_t size);
 /* As free(3). */
 typedef void (*uv_free_func)(void *ptr);
+/* A datagram came. */
+typedef void (*uv_udp_recv_cb)(uv_udp_t *handle, ssize_t nread, const uv_buf_t *buf,
+    const struct sockaddr *addr, unsigned int flags);
 /* A thread's entry. */
 typedef void (*uv_thread_cb)(void *arg);
+/* After the loop polled. */
+typedef void (*uv_check_cb)(uv_check_t *handle);
+/* Once a turn; keeps the loop from sleeping. */
+typedef void (*uv_idle_cb)(uv_idle_t *handle);
+/* One handle of a walk. */
+typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
+/* A descriptor is ready. */
+typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
+/* Before the loop polls. */
+typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
+/* A write is done. */
+typedef void (*uv_write_cb)(uv_write_t *req, int status);
+/* Runs on a worker thread. */
+typedef void (*uv_work_cb)(uv_work_t *req);
+/* Runs on the loop's thread when the work is done. */
+typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
+/* A timer is due. */
+typedef void (*uv_timer_cb)(uv_timer_t *handle);
+/* A datagram was sent. */
+typedef void (*uv_udp_send_cb)(uv_udp_send_t *req, int status);
 
 /* ---- Structures ---------------------------------------------------------------------------- */
 
@@ -639,29 +639,6 @@ struct uv_tty_s {
   int mode;
 };
 
-struct uv_req_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-};
-
-struct uv_write_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_write_cb cb;
-  uv_stream_t *send_handle;
-  uv_stream_t *handle;
-  struct uv__queue queue;
-  unsigned int write_index;
-  uv_buf_t *bufs;
-  unsigned int nbufs;
-  int error;
-  uv_buf_t bufsml[4];
-};
-
 struct uv_tcp_s {
   void *data;
   uv_loop_t *loop;
@@ -685,6 +662,16 @@ struct uv_tcp_s {
   void *queued_fds;
 };
 
+struct uv_timespec64_t {
+  int64_t tv_sec;
+  int32_t tv_nsec;
+};
+
+struct uv_timeval64_t {
+  int64_t tv_sec;
+  int32_t tv_usec;
+};
+
 struct uv_udp_s {
   void *data;
   uv_loop_t *loop;
@@ -703,46 +690,9 @@ struct uv_udp_s {
   struct uv__queue write_completed_queue;
 };
 
-struct uv_udp_send_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_udp_t *handle;
-  uv_udp_send_cb cb;
-  struct uv__queue queue;
-  uint64_t u[16];
-  unsigned int nbufs;
-  uv_buf_t *bufs;
-  ssize_t status;
-  uv_udp_send_cb send_cb;
-  uv_buf_t bufsml[4];
-};
-
-struct uv_poll_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
+struct uv_thread_options_s {
   unsigned int flags;
-  uv_poll_cb poll_cb;
-  uv__io_t io_watcher;
-};
-
-struct uv_prepare_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_prepare_cb prepare_cb;
-  struct uv__queue queue;
+  size_t stack_size;
 };
 
 struct uv_check_s {
@@ -771,6 +721,73 @@ struct uv_idle_s {
   struct uv__queue queue;
 };
 
+struct uv_metrics_s {
+  uint64_t loop_count;
+  uint64_t events;
+  uint64_t events_waiting;
+  uint64_t *reserved[13];
+};
+
+struct uv_poll_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_poll_cb poll_cb;
+  uv__io_t io_watcher;
+};
+
+struct uv_prepare_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_prepare_cb prepare_cb;
+  struct uv__queue queue;
+};
+
+struct uv_req_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+};
+
+struct uv_write_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_write_cb cb;
+  uv_stream_t *send_handle;
+  uv_stream_t *handle;
+  struct uv__queue queue;
+  unsigned int write_index;
+  uv_buf_t *bufs;
+  unsigned int nbufs;
+  int error;
+  uv_buf_t bufsml[4];
+};
+
+struct uv_work_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_loop_t *loop;
+  uv_work_cb work_cb;
+  uv_after_work_cb after_work_cb;
+  struct uv__work work_req;
+};
+
 struct uv_timer_s {
   void *data;
   uv_loop_t *loop;
@@ -787,37 +804,20 @@ struct uv_timer_s {
   uint64_t start_id;
 };
 
-struct uv_work_s {
+struct uv_udp_send_s {
   void *data;
   uv_req_type type;
   void *reserved[5];
   void *reserved2[1];
-  uv_loop_t *loop;
-  uv_work_cb work_cb;
-  uv_after_work_cb after_work_cb;
-  struct uv__work work_req;
-};
-
-struct uv_metrics_s {
-  uint64_t loop_count;
-  uint64_t events;
-  uint64_t events_waiting;
-  uint64_t *reserved[13];
-};
-
-struct uv_timespec64_t {
-  int64_t tv_sec;
-  int32_t tv_nsec;
-};
-
-struct uv_timeval64_t {
-  int64_t tv_sec;
-  int32_t tv_usec;
-};
-
-struct uv_thread_options_s {
-  unsigned int flags;
-  size_t stack_size;
+  uv_udp_t *handle;
+  uv_udp_send_cb cb;
+  struct uv__queue queue;
+  uint64_t u[16];
+  unsigned int nbufs;
+  uv_buf_t *bufs;
+  ssize_t status;
+  uv_udp_send_cb send_cb;
+  uv_buf_t bufsml[4];
 };
 
 struct uv_statfs_s {
@@ -857,99 +857,170 @@ UV_EXTERN const char *uv_version_string(void);
 
 /* ---- The library --------------------------------------------------------------------------- */
 
-UV_EXTERN void uv_library_shutdown(void);
 /* Replaces malloc(3), realloc(3), calloc(3) and free(3) for everything the library
  * allocates. */
 UV_EXTERN int uv_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func realloc_func,
     uv_calloc_func calloc_func, uv_free_func free_func);
+/* Gives back what the library holds for the whole process: the worker threads. Call it when
+ * no loop runs. Calling it twice does nothing. */
+UV_EXTERN void uv_library_shutdown(void);
 
 /* ---- The loop (loop) ----------------------------------------------------------------------- */
 
-UV_EXTERN uv_loop_t *uv_default_loop(void);
-UV_EXTERN int uv_loop_init(uv_loop_t *loop);
-UV_EXTERN int uv_loop_close(uv_loop_t *loop);
-UV_EXTERN uv_loop_t *uv_loop_new(void);
-UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
+/* Not 0 when there are active referenced handles, requests in flight or closing handles. */
+UV_EXTERN int uv_loop_alive(const uv_loop_t *owner);
+/* uv_run returns as soon as it can; not thread-safe. */
+UV_EXTERN void uv_stop(uv_loop_t *owner);
+/* The loop's clock in ms, as of the turn's start. */
+UV_EXTERN uint64_t uv_now(const uv_loop_t *owner);
+/* Reads the clock now. */
+UV_EXTERN void uv_update_time(uv_loop_t *owner);
+/* An epoll descriptor that is readable whenever uv_run would find work; -1 when it cannot be
+ * made. */
+UV_EXTERN int uv_backend_fd(const uv_loop_t *owner);
+/* How long uv_run would sleep now, in ms; -1: for ever. */
+UV_EXTERN int uv_backend_timeout(const uv_loop_t *owner);
+/* Bytes of a uv_loop_t. */
 UV_EXTERN size_t uv_loop_size(void);
-UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
+UV_EXTERN void *uv_loop_get_data(const uv_loop_t *owner);
+UV_EXTERN void uv_loop_set_data(uv_loop_t *owner, void *data);
+/* Sets an option, before the first turn. The variadic argument of the C prototype arrives in
+ * the register of the third argument. */
 UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
-UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
-UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
-UV_EXTERN void uv_stop(uv_loop_t *loop);
-UV_EXTERN void uv_update_time(uv_loop_t *loop);
-UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
-UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
-UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
-UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
-UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
-UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
+/* Makes a loop of zeroed or uninitialised memory; data is kept. */
+UV_EXTERN int uv_loop_init(uv_loop_t *owner);
+/* Gives everything back. The memory is the program's again. */
+UV_EXTERN int uv_loop_close(uv_loop_t *owner);
+/* A loop in memory of the library's; NULL on failure. Deprecated: uv_loop_init takes memory
+ * of the program's. */
+UV_EXTERN uv_loop_t *uv_loop_new(void);
+/* Closes a loop of uv_loop_new and frees it. Deprecated. */
+UV_EXTERN void uv_loop_delete(uv_loop_t *owner);
+/* The process's own loop, made at the first call; NULL when it cannot be made. Not
+ * thread-safe. */
+UV_EXTERN uv_loop_t *uv_default_loop(void);
+/* Makes the loop usable in the child of a fork. Its handles are the child's; descriptors are
+ * shared with the parent. */
+UV_EXTERN int uv_loop_fork(uv_loop_t *owner);
+/* Runs the loop. UV_RUN_DEFAULT: until nothing keeps it alive; UV_RUN_ONCE: one turn, which
+ * may sleep; UV_RUN_NOWAIT: one turn that does not. */
+UV_EXTERN int uv_run(uv_loop_t *owner, uv_run_mode mode);
+/* Calls callback with every handle but the library's own. */
+UV_EXTERN void uv_walk(uv_loop_t *owner, uv_walk_cb callback, void *arg);
 
 /* ---- Handles (handle) ---------------------------------------------------------------------- */
 
-UV_EXTERN void uv_ref(uv_handle_t *handle);
-UV_EXTERN void uv_unref(uv_handle_t *handle);
-UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
-UV_EXTERN size_t uv_handle_size(uv_handle_type type);
-UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
-UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
-UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
-UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
-UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
-UV_EXTERN int uv_is_active(const uv_handle_t *handle);
-UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
-UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
-UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
-UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
-UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
-UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
-UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 /* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
  * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
  * also for what is no descriptor. */
 UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
+/* Stops the handle now and calls callback (may be NULL) in a later turn; only then is the
+ * memory the program's again. Requests in flight end with UV_ECANCELED before that. Closing
+ * twice does nothing. */
+UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb callback);
+/* The handle keeps the loop alive while it is active. Idempotent. */
+UV_EXTERN void uv_ref(uv_handle_t *handle);
+/* The handle no longer keeps the loop alive. Idempotent. */
+UV_EXTERN void uv_unref(uv_handle_t *handle);
+/* Not 0 when the handle is referenced. */
+UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
+/* Not 0 when the handle is started. */
+UV_EXTERN int uv_is_active(const uv_handle_t *handle);
+/* Not 0 from uv_close on. */
+UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
+/* The descriptor of a TCP, pipe, TTY, UDP or poll handle. What the handle has yet to send
+ * goes out first, so that a program that uses the descriptor itself keeps the order. */
+UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
+/* Reads SO_SNDBUF into a 0 and sets it otherwise. Linux keeps twice what is set. */
+UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
+/* As uv_send_buffer_size, for SO_RCVBUF. */
+UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
+UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
+UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
+UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
+UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
+/* A line for each handle: [RAI] for referenced, active, internal, the type, the address.
+ * NULL stream is stderr, NULL owner the default loop. */
+UV_EXTERN void uv_print_all_handles(uv_loop_t *owner, FILE *stream);
+/* The same for active handles only. */
+UV_EXTERN void uv_print_active_handles(uv_loop_t *owner, FILE *stream);
+/* Bytes of the handle's struct; (size_t) -1 for an unknown type. */
+UV_EXTERN size_t uv_handle_size(uv_handle_type kind);
+/* NULL for an unknown type. */
+UV_EXTERN const char *uv_handle_type_name(uv_handle_type kind);
 
 /* ---- Requests (request) -------------------------------------------------------------------- */
 
-UV_EXTERN size_t uv_req_size(uv_req_type type);
+/* Bytes of the request's struct; (size_t) -1 for an unknown type. */
+UV_EXTERN size_t uv_req_size(uv_req_type kind);
+/* NULL for an unknown type. */
+UV_EXTERN const char *uv_req_type_name(uv_req_type kind);
 UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
 UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
 UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
-UV_EXTERN const char *uv_req_type_name(uv_req_type type);
+/* Ends a request that has not finished. Its callback still comes, with UV_ECANCELED. */
 UV_EXTERN int uv_cancel(uv_req_t *req);
 
 /* ---- Timers (timer) ------------------------------------------------------------------------ */
 
-UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
-UV_EXTERN int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout,
+/* Makes the handle. Always 0. */
+UV_EXTERN int uv_timer_init(uv_loop_t *owner, uv_timer_t *timer);
+/* Calls after timeout_ms, then every repeat_ms if that is not 0. A started timer starts
+ * anew. Times count from the loop's clock, see uv_now and uv_update_time; 0 is the next
+ * turn. */
+UV_EXTERN int uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t timeout,
     uint64_t repeat);
-UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
-UV_EXTERN int uv_timer_again(uv_timer_t *handle);
-UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
-UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
-UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
+/* The callback is not called any more. Always 0. */
+UV_EXTERN int uv_timer_stop(uv_timer_t *timer);
+/* Starts a repeating timer anew with its repeat time; with a repeat of 0 does nothing. */
+UV_EXTERN int uv_timer_again(uv_timer_t *timer);
+/* Takes effect when the timer is next due. */
+UV_EXTERN void uv_timer_set_repeat(uv_timer_t *timer, uint64_t repeat);
+/* In ms. */
+UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *timer);
+/* Ms until the timer is due, counted from the loop's clock; 0 when it is late or was never
+ * started. */
+UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *timer);
 
 /* ---- Prepare, check and idle --------------------------------------------------------------- */
 
-UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *prepare);
-UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
-UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
-UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *check);
-UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
-UV_EXTERN int uv_check_stop(uv_check_t *check);
-UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
-UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
-UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
+/* Makes the handle. Always 0. */
+UV_EXTERN int uv_check_init(uv_loop_t *owner, uv_check_t *handle);
+/* Starts the handle; on a started one does nothing. */
+UV_EXTERN int uv_check_start(uv_check_t *handle, uv_check_cb callback);
+/* Stops the handle. Always 0. */
+UV_EXTERN int uv_check_stop(uv_check_t *handle);
+/* Makes the handle. Always 0. */
+UV_EXTERN int uv_idle_init(uv_loop_t *owner, uv_idle_t *handle);
+/* Starts the handle; on a started one does nothing. */
+UV_EXTERN int uv_idle_start(uv_idle_t *handle, uv_idle_cb callback);
+/* Stops the handle. Always 0. */
+UV_EXTERN int uv_idle_stop(uv_idle_t *handle);
+/* Makes the handle. Always 0. */
+UV_EXTERN int uv_prepare_init(uv_loop_t *owner, uv_prepare_t *handle);
+/* Starts the handle; on a started one does nothing. */
+UV_EXTERN int uv_prepare_start(uv_prepare_t *handle, uv_prepare_cb callback);
+/* Stops the handle. Always 0. */
+UV_EXTERN int uv_prepare_stop(uv_prepare_t *handle);
 
 /* ---- Waking the loop from another thread (async) ------------------------------------------- */
 
-UV_EXTERN int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb async_cb);
-UV_EXTERN int uv_async_send(uv_async_t *async);
+/* Makes the handle and starts it. A NULL callback is allowed: the loop only wakes up. */
+UV_EXTERN int uv_async_init(uv_loop_t *owner, uv_async_t *handle, uv_async_cb callback);
+/* Has the callback called on the loop's thread. Thread-safe and async-signal-safe. Sends
+ * before the callback runs are one. */
+UV_EXTERN int uv_async_send(uv_async_t *handle);
 
 /* ---- Watching a descriptor (poll) ---------------------------------------------------------- */
 
-UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
-UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop, uv_poll_t *handle, uv_os_sock_t socket);
-UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
+/* Makes the handle and the descriptor non-blocking. The descriptor stays the program's. */
+UV_EXTERN int uv_poll_init(uv_loop_t *owner, uv_poll_t *handle, int fd);
+/* As uv_poll_init. */
+UV_EXTERN int uv_poll_init_socket(uv_loop_t *owner, uv_poll_t *handle, uv_os_sock_t socket);
+/* Calls whenever one of events (UV_READABLE, UV_WRITABLE, UV_DISCONNECT, UV_PRIORITIZED)
+ * holds, as long as it holds. On a started handle changes the events; 0 stops it. */
+UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb callback);
+/* The callback is not called any more, not even for events that are already known. Always 0. */
 UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 
 /* ---- Signals (signal) ---------------------------------------------------------------------- */
@@ -979,23 +1050,40 @@ UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
 
 /* ---- Streams (stream) ---------------------------------------------------------------------- */
 
-UV_EXTERN int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_cb cb);
+/* 1 or 0. */
+UV_EXTERN int uv_is_readable(const uv_stream_t *stream);
+/* 1 or 0. */
+UV_EXTERN int uv_is_writable(const uv_stream_t *stream);
+/* Makes the descriptor blocking or not. Writes on a blocking stream are done when uv_write
+ * returns. */
+UV_EXTERN int uv_stream_set_blocking(uv_stream_t *stream, int blocking);
+/* Bytes not handed to the kernel yet. */
 UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
-UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
+/* Takes connections; backlog is listen(2)'s. Calling it again replaces the callback. */
+UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb callback);
+/* Gives the waiting connection to client, an initialised handle without a descriptor.
+ * Succeeds once for each connection callback. */
 UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
-UV_EXTERN int uv_read_start(uv_stream_t *handle, uv_alloc_cb alloc_cb, uv_read_cb read_cb);
-UV_EXTERN int uv_read_stop(uv_stream_t *handle);
-UV_EXTERN int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
-    unsigned int nbufs, uv_write_cb cb);
-UV_EXTERN int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t *bufs,
-    unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb cb);
-UV_EXTERN int uv_try_write(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs);
-UV_EXTERN int uv_try_write2(uv_stream_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
+/* Reads until told to stop. For each read alloc lends a buffer and callback gets it back. */
+UV_EXTERN int uv_read_start(uv_stream_t *stream, uv_alloc_cb alloc, uv_read_cb callback);
+/* No more reading until uv_read_start. Always 0. */
+UV_EXTERN int uv_read_stop(uv_stream_t *stream);
+/* Shuts the writing half after what is queued. From now on the stream is not writable. */
+UV_EXTERN int uv_shutdown(uv_shutdown_t *req, uv_stream_t *stream, uv_shutdown_cb callback);
+/* Writes in order. The array is copied; what the buffers point at stays valid until the
+ * callback. */
+UV_EXTERN int uv_write(uv_write_t *req, uv_stream_t *stream, const uv_buf_t *bufs,
+    unsigned int nbufs, uv_write_cb callback);
+/* As uv_write, and passes a handle along on an ipc pipe. */
+UV_EXTERN int uv_write2(uv_write_t *req, uv_stream_t *stream, const uv_buf_t *bufs,
+    unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb callback);
+/* Writes what fits now, without queueing. What uv_write gathered goes out first. */
+UV_EXTERN int uv_try_write(uv_stream_t *stream, const uv_buf_t *bufs, unsigned int nbufs);
+/* As uv_try_write, and passes a handle along. */
+UV_EXTERN int uv_try_write2(uv_stream_t *stream, const uv_buf_t *bufs, unsigned int nbufs,
     uv_stream_t *send_handle);
+/* Bytes the kernel took of the request. For use in its callback, above all after uv_cancel. */
 UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
-UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
-UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
-UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
 
 /* ---- TCP (tcp) ----------------------------------------------------------------------------- */
 
@@ -1066,36 +1154,67 @@ UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
 
 /* ---- UDP (udp) ----------------------------------------------------------------------------- */
 
-UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
-UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop, uv_udp_t *handle, unsigned int flags);
-UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
-UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle, uv_os_sock_t sock, unsigned int flags);
-UV_EXTERN int uv_udp_bind(uv_udp_t *handle, const struct sockaddr *addr, unsigned int flags);
-UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
-UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle, const char *multicast_addr,
-    const char *interface_addr, uv_membership membership);
-UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle, const char *multicast_addr,
-    const char *interface_addr, const char *source_addr, uv_membership membership);
-UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
-UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
-UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle, const char *interface_addr);
-UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
-UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
-UV_EXTERN int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t *bufs,
-    unsigned int nbufs, const struct sockaddr *addr, uv_udp_send_cb send_cb);
-UV_EXTERN int uv_udp_try_send(uv_udp_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
-    const struct sockaddr *addr);
-UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **bufs,
-    unsigned int *nbufs, struct sockaddr **addrs, unsigned int flags);
-UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle, uv_alloc_cb alloc_cb, uv_udp_recv_cb recv_cb);
-UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
-UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
 /* Bytes that wait to be sent. */
 UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
 /* Requests that wait to be sent. */
 UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
+/* A handle without a socket yet. 0. */
+UV_EXTERN int uv_udp_init(uv_loop_t *owner, uv_udp_t *handle);
+/* As uv_udp_init. The low 8 bits of flags are the family of a socket that is made at once
+ * (AF_INET, AF_INET6; AF_UNSPEC: none yet); UV_UDP_RECVMMSG asks for several datagrams per
+ * system call. */
+UV_EXTERN int uv_udp_init_ex(uv_loop_t *owner, uv_udp_t *handle, unsigned int flags);
+/* uv_udp_open_ex with UV_UDP_REUSEADDR. */
+UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
+/* The handle takes over a datagram socket, which becomes non-blocking. flags:
+ * UV_UDP_REUSEADDR, UV_UDP_REUSEPORT. */
+UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle, uv_os_sock_t sock, unsigned int flags);
+/* Gives the socket an address, making it if need be. flags: UV_UDP_IPV6ONLY,
+ * UV_UDP_REUSEADDR, UV_UDP_REUSEPORT, UV_UDP_LINUX_RECVERR. */
+UV_EXTERN int uv_udp_bind(uv_udp_t *handle, const struct sockaddr *addr, unsigned int flags);
+/* Gives the socket a peer, or takes it away when addr is NULL. */
+UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
+/* The socket's own address. *namelen: room in, length out. */
+UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
+/* The peer's address. */
+UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle, struct sockaddr *name, int *namelen);
+/* Joins or leaves a multicast group. interface_addr is an interface's IPv4 address, or an
+ * IPv6 address with its zone; NULL leaves the choice to the system. A handle without a
+ * socket is bound to any address. */
+UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle, const char *multicast_addr,
+    const char *interface_addr, uv_membership membership);
+/* As uv_udp_set_membership, for datagrams of one sender only. */
+UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle, const char *multicast_addr,
+    const char *interface_addr, const char *source_addr, uv_membership membership);
+/* Where multicast datagrams go out, named as in uv_udp_set_membership; NULL leaves the
+ * choice to the system. */
+UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle, const char *interface_addr);
+/* Whether sockets of this host receive what this one multicasts. */
+UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
+/* Hops that multicast datagrams live. */
+UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
+/* Hops that datagrams live. */
+UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
+/* Whether datagrams may go to broadcast addresses. */
+UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
+/* From now on datagrams are received. A handle without a socket is bound to any IPv4 address
+ * first. */
+UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle, uv_alloc_cb alloc_cb, uv_udp_recv_cb recv_cb);
+/* No more datagrams are received. Idempotent. */
+UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
+/* 1 when several datagrams are received per call, so that alloc_cb should lend a multiple of
+ * 64 KiB. */
+UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
+/* Sends one datagram made of nbufs buffers, whose memory stays untouched until send_cb
+ * (which may be NULL). A handle without a socket is bound to any address first. */
+UV_EXTERN int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, const struct sockaddr *addr, uv_udp_send_cb send_cb);
+/* Sends one datagram now. */
+UV_EXTERN int uv_udp_try_send(uv_udp_t *handle, const uv_buf_t *bufs, unsigned int nbufs,
+    const struct sockaddr *addr);
+/* Sends count datagrams now. flags must be 0. */
+UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **bufs,
+    unsigned int *nbufs, struct sockaddr **addrs, unsigned int flags);
 
 /* ---- File system events (fs_event) --------------------------------------------------------- */
 
@@ -1237,7 +1356,8 @@ UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 
 /* ---- Thread pool (threadpool) -------------------------------------------------------------- */
 
-UV_EXTERN int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb,
+/* Runs work_cb on a worker thread, then after_work_cb (which may be NULL) on the loop's. */
+UV_EXTERN int uv_queue_work(uv_loop_t *owner, uv_work_t *req, uv_work_cb work_cb,
     uv_after_work_cb after_work_cb);
 
 /* ---- Names and addresses (dns) ------------------------------------------------------------- */
@@ -1375,8 +1495,11 @@ UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
 
 /* ---- Metrics (metrics) --------------------------------------------------------------------- */
 
-UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
-UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
+/* Nanoseconds the loop has spent asleep in the kernel, the present sleep included; 0 unless
+ * UV_METRICS_IDLE_TIME was configured. Thread-safe. */
+UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *owner);
+/* Turns, events, and events that were waiting when the kernel was asked. Always 0. */
+UV_EXTERN int uv_metrics_info(uv_loop_t *owner, uv_metrics_t *metrics);
 
 /* ---- Text ---------------------------------------------------------------------------------- */
 

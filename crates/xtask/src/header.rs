@@ -2,12 +2,18 @@
 //!
 //! cbindgen writes one declaration after the other as it meets them. Here the output is taken
 //! apart, shortened, grouped by subject and put between the hand-written parts of `include/uv`.
+mod subjects;
+mod text;
+
+pub(crate) use subjects::{subject_of, subjects};
+
 use crate::dirs;
 use anyhow::{Context, Result, bail};
 use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Language, Layout, Style};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
+use text::{OWN_TAGS, comment, heading, own_tags, split_doc, without_prototype, wrapped};
 
 /// What the hand-written headers define: cbindgen must use these names, not declare them.
 const PRELUDE: &[&str] = &[
@@ -77,92 +83,6 @@ const SPELLED: &[(&str, &str)] = &[
         "int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0, \
          int flags1)",
     ),
-];
-
-/// Functions by subject, in the order of libuv's manual; the first prefix that fits is taken.
-const SUBJECTS: &[(&str, &[&str])] = &[
-    ("Version and errors", &["uv_version", "uv_strerror", "uv_err_name", "uv_translate_sys"]),
-    ("The library", &["uv_library_", "uv_replace_allocator"]),
-    (
-        "The loop (loop)",
-        &[
-            "uv_loop_",
-            "uv_default_loop",
-            "uv_run",
-            "uv_stop",
-            "uv_backend_",
-            "uv_now",
-            "uv_update_time",
-            "uv_walk",
-        ],
-    ),
-    (
-        "Handles (handle)",
-        &[
-            "uv_handle_",
-            "uv_is_active",
-            "uv_is_closing",
-            "uv_close",
-            "uv_ref",
-            "uv_unref",
-            "uv_has_ref",
-            "uv_send_buffer_size",
-            "uv_recv_buffer_size",
-            "uv_fileno",
-            "uv_print_",
-            "uv_guess_handle",
-        ],
-    ),
-    ("Requests (request)", &["uv_req_", "uv_cancel"]),
-    ("Timers (timer)", &["uv_timer_"]),
-    ("Prepare, check and idle", &["uv_prepare_", "uv_check_", "uv_idle_"]),
-    ("Waking the loop from another thread (async)", &["uv_async_"]),
-    ("Watching a descriptor (poll)", &["uv_poll_"]),
-    ("Signals (signal)", &["uv_signal_"]),
-    (
-        "Child processes (process)",
-        &["uv_spawn", "uv_process_", "uv_kill", "uv_disable_stdio_inheritance"],
-    ),
-    (
-        "Streams (stream)",
-        &[
-            "uv_stream_",
-            "uv_shutdown",
-            "uv_listen",
-            "uv_accept",
-            "uv_read_",
-            "uv_write",
-            "uv_try_write",
-            "uv_is_readable",
-            "uv_is_writable",
-        ],
-    ),
-    ("TCP (tcp)", &["uv_tcp_", "uv_socketpair"]),
-    ("Pipes and unix sockets (pipe)", &["uv_pipe"]),
-    ("Terminals (tty)", &["uv_tty_"]),
-    ("UDP (udp)", &["uv_udp_"]),
-    ("File system events (fs_event)", &["uv_fs_event_"]),
-    ("File system polling (fs_poll)", &["uv_fs_poll_"]),
-    ("File operations (fs)", &["uv_fs_", "uv_get_osfhandle", "uv_open_osfhandle"]),
-    ("Thread pool (threadpool)", &["uv_queue_work"]),
-    ("Names and addresses (dns)", &["uv_getaddrinfo", "uv_freeaddrinfo", "uv_getnameinfo"]),
-    ("Shared libraries (dll)", &["uv_dl"]),
-    (
-        "Threads and locks (threading)",
-        &[
-            "uv_thread_",
-            "uv_once",
-            "uv_key_",
-            "uv_mutex_",
-            "uv_rwlock_",
-            "uv_sem_",
-            "uv_cond_",
-            "uv_barrier_",
-        ],
-    ),
-    ("Metrics (metrics)", &["uv_metrics_"]),
-    ("Text", &["uv_utf16_", "uv_wtf8_"]),
-    ("The system (misc)", &["uv_"]),
 ];
 
 /// Writes both headers, or with `check` fails if they are not what would be written.
@@ -245,6 +165,7 @@ impl Declarations {
         } else if code.starts_with("UV_EXTERN") {
             let open = code.find('(').context("a function without arguments")?;
             let name = code[..open].rsplit([' ', '*']).next().unwrap_or_default().to_owned();
+            let doc = without_prototype(&doc, &name);
             let spelled = SPELLED.iter().find(|(function, _)| *function == name);
             let code = spelled.map_or(code, |(_, prototype)| format!("UV_EXTERN {prototype};"));
             self.order.insert(name.clone(), self.order.len());
@@ -278,11 +199,11 @@ impl Declarations {
             out.push('\n');
         }
         out.push_str("#include \"uv/any.h\"\n");
-        for (subject, _) in SUBJECTS {
+        for subject in subjects() {
             let mut members: Vec<&String> = self
                 .functions
                 .keys()
-                .filter(|name| !name.starts_with("uvring_") && subject_of(name) == *subject)
+                .filter(|name| !name.starts_with("uvring_") && subject_of(name) == subject)
                 .collect();
             members.sort_by_key(|name| self.order.get(*name));
             if members.is_empty() {
@@ -321,26 +242,6 @@ impl Item {
     }
 }
 
-/// A declaration with its arguments in lines of at most 96 columns; a struct stays as it is.
-fn wrapped(code: &str) -> String {
-    if code.contains('\n') || code.len() <= 96 {
-        return format!("{code}\n");
-    }
-    let mut out = String::new();
-    let mut column = 0;
-    for piece in code.split_inclusive(", ") {
-        if column > 0 && column + piece.trim_end().len() > 96 {
-            out.truncate(out.trim_end().len());
-            out.push_str("\n    ");
-            column = 4;
-        }
-        out.push_str(piece);
-        column += piece.len();
-    }
-    out.push('\n');
-    out
-}
-
 fn config(types: &[String]) -> Config {
     let mut config = Config {
         language: Language::C,
@@ -377,78 +278,6 @@ fn abi_types(dir: &Path) -> Result<Vec<String>> {
     }
     types.sort();
     Ok(types)
-}
-
-/// Structs whose tag is their type's name.
-const OWN_TAGS: &[&str] =
-    &["uv_buf_t", "uv_lib_t", "uv_timespec64_t", "uv_timespec_t", "uv_timeval64_t", "uv_timeval_t"];
-
-/// `struct uv_buf_t` is `uv_buf_t` wherever it is only named.
-fn own_tags(code: &str) -> String {
-    let mut out = code.to_owned();
-    for tag in OWN_TAGS {
-        out = out.replace(&format!("struct {tag} {{"), &format!("struct\u{0}{tag} {{"));
-        out = out.replace(&format!("struct {tag}"), tag);
-        out = out.replace('\u{0}', " ");
-    }
-    out
-}
-
-/// All subjects, in order.
-pub(crate) fn subjects() -> impl Iterator<Item = &'static str> {
-    SUBJECTS.iter().map(|(subject, _)| *subject)
-}
-
-/// The subject a function belongs to.
-pub(crate) fn subject_of(name: &str) -> &'static str {
-    let fits = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    SUBJECTS.iter().find(|(_, prefixes)| fits(prefixes)).map_or("", |(subject, _)| subject)
-}
-
-/// Takes the comment off a chunk; of it the first paragraph stays.
-fn split_doc(chunk: &str) -> (String, String) {
-    let mut doc = Vec::new();
-    let mut rest = chunk.lines().peekable();
-    while let Some(line) = rest.next_if(|line| line.starts_with("//")) {
-        doc.push(line.trim_start_matches('/').trim());
-    }
-    let paragraph = doc.iter().take_while(|line| !line.is_empty() && !line.starts_with('#'));
-    let doc = paragraph.copied().collect::<Vec<_>>().join(" ");
-    let code = rest.map(field_comment).collect::<Vec<_>>().join("\n");
-    (doc.replace("[`", "").replace("`]", "").replace('`', ""), code)
-}
-
-/// The comment above a member.
-fn field_comment(line: &str) -> String {
-    match line.trim_start().strip_prefix("//") {
-        Some(text) => {
-            let text = text.trim().replace("[`", "").replace("`]", "").replace('`', "");
-            let indent = " ".repeat(line.len() - line.trim_start().len());
-            format!("{indent}/* {text} */")
-        }
-        None => line.to_owned(),
-    }
-}
-
-/// A comment in lines of at most 96 columns.
-fn comment(text: &str) -> Result<String> {
-    let mut out = String::from("/*");
-    let mut column = 2;
-    for word in text.replace("*/", "* /").split_whitespace() {
-        if column + 1 + word.len() > 93 {
-            out.push_str("\n *");
-            column = 2;
-        }
-        write!(out, " {word}")?;
-        column += 1 + word.len();
-    }
-    out.push_str(" */\n");
-    Ok(out)
-}
-
-fn heading(out: &mut String, title: &str) -> Result<()> {
-    writeln!(out, "\n/* ---- {title} {} */\n", "-".repeat(86_usize.saturating_sub(title.len())))?;
-    Ok(())
 }
 
 const HEAD: &str = r#"/* The C API of libuv 1.53, implemented by uvring.
@@ -515,37 +344,3 @@ const RING_TAIL: &str = r"
 
 #endif /* UVRING_H */
 ";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comment_is_its_first_paragraph() {
-        let (doc, code) = split_doc("// Sends [`uv_buf_t`]s\n// at once.\n//\n// # Safety\nint a;");
-        assert_eq!(doc, "Sends uv_buf_ts at once.");
-        assert_eq!(code, "int a;");
-        assert_eq!(comment(&doc).unwrap(), "/* Sends uv_buf_ts at once. */\n");
-    }
-
-    #[test]
-    fn long_declarations_are_wrapped() {
-        let code = format!("UV_EXTERN int f({});", vec!["unsigned int argument"; 9].join(", "));
-        let text = wrapped(&code);
-        assert!(text.lines().all(|line| line.len() <= 96), "{text}");
-        assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), code);
-    }
-
-    #[test]
-    fn functions_find_their_subject() {
-        assert_eq!(subject_of("uv_fs_event_init"), "File system events (fs_event)");
-        assert_eq!(subject_of("uv_fs_open"), "File operations (fs)");
-        assert_eq!(subject_of("uv_cwd"), "The system (misc)");
-    }
-
-    #[test]
-    fn own_tags_stay_where_they_are_defined() {
-        let code = "struct uv_buf_t { struct uv_timespec_t at; }";
-        assert_eq!(own_tags(code), "struct uv_buf_t { uv_timespec_t at; }");
-    }
-}
