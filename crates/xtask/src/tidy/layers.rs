@@ -5,7 +5,7 @@
 //! indented deeper than the first one goes on with the layer above it.
 use anyhow::{Context, Result};
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,13 +34,17 @@ pub(super) fn check(root: &Path, dir: &str) -> Result<Vec<String>> {
             continue;
         };
         let text = fs::read_to_string(source.join(path)).with_context(|| place.clone())?;
-        for (line, used) in uses.of(&text) {
+        let found = uses.of(&text).into_iter().collect::<BTreeSet<_>>();
+        for (line, used) in found {
             let Some((other, below)) = place_of(&picture, &used) else {
                 continue;
             };
             if other != unit && below >= layer && !(below == layer && folder(other) == folder(unit))
             {
-                findings.push(format!("{place}:{line}: {unit} uses {other}, which is not below"));
+                let finding = format!("{place}:{line}: {unit} uses {other}, which is not below");
+                if findings.last() != Some(&finding) {
+                    findings.push(finding);
+                }
             }
         }
     }
