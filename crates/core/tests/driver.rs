@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
+use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
 use uvring_core::Errno;
@@ -346,6 +347,7 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
 }
 
 fn close_after_unwatch_closes(kind: Kind) {
+    let _alone = no_forks();
     let l = Loop::new(kind);
     for flags in [0, ready::DRAINS] {
         // The peer sees the end although the loop never runs again.
@@ -384,6 +386,7 @@ fn bind_without_reuse(port: u16) -> Result<(), std::io::Error> {
 }
 
 fn unwatch_and_close_closes(kind: Kind) {
+    let _alone = no_forks();
     let l = Loop::new(kind);
     for armed in [false, true] {
         let (server, mut client) = tcp_pair();
@@ -409,6 +412,7 @@ fn unwatch_and_close_closes(kind: Kind) {
 }
 
 fn a_port_is_free_after_unwatch_and_close(kind: Kind) {
+    let _alone = no_forks();
     let l = Loop::new(kind);
     let listening = listener();
     let port = listening.local_addr().unwrap().port();
@@ -547,8 +551,17 @@ fn the_descriptor_is_pollable(kind: Kind) {
     }
 }
 
+/// Children inherit the descriptors of tests that run beside: those that need a close to be the
+/// last one keep the forks away meanwhile.
+static FORKS: RwLock<()> = RwLock::new(());
+
+fn no_forks() -> impl Drop {
+    FORKS.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Runs `child` in a forked child and says whether it returned true.
 fn in_child(child: impl FnOnce() -> bool) -> bool {
+    let _forks = FORKS.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     // SAFETY: the child only runs `child` and leaves without unwinding into the test harness.
     unsafe {
         match libc::fork() {
