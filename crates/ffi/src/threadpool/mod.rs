@@ -1,55 +1,26 @@
 //! Work on other threads. Source: the manual's page on the thread pool.
 //!
 //! A job goes to the workers of [`pool`], and comes back through the loop's list of finished jobs,
-//! a lock-free list that the loop empties in one piece; the doorbell rings only when that list was
-//! empty, and costs a system call only when the loop sleeps.
+//! which the loop empties in one piece. An async handle of the library's own tells the loop, only
+//! when that list was empty; it costs a system call only when the loop sleeps.
 
 mod pool;
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 
-pub(crate) use self::pool::stop;
+pub(crate) use self::pool::stop as shutdown;
 use crate::abi::*;
-use crate::loop_::{call, wake};
-use crate::req;
+use crate::handle::{Handle, flag};
+use crate::loop_::call;
+use crate::{r#async, req};
 
 /// What a job's function looks like.
 pub(crate) type Work = unsafe extern "C" fn(*mut uv__work);
 /// What a job's callback on the loop's thread looks like: 0, or `UV_ECANCELED`.
 pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
-
-/// A loop's finished jobs. Part of the loop's private state.
-pub(crate) struct Finished {
-    inbox: Inbox,
-    /// Workers that are handing a job back and may still ring the loop's doorbell: until there are
-    /// none, the loop must not go away.
-    tellers: AtomicU32,
-}
-
-impl Finished {
-    pub(crate) const fn new() -> Self {
-        Finished { inbox: Inbox::new(), tellers: AtomicU32::new(0) }
-    }
-
-    /// Whether no job waits for its callback. The loop looks at it before it sleeps.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.inbox.is_empty()
-    }
-
-    /// Waits until no worker touches the loop any more, some instructions at most: part of
-    /// uv_loop_close.
-    pub(crate) fn settle(&self) {
-        // Acquire: pairs with the last touch of each worker.
-        while self.tellers.load(Ordering::Acquire) != 0 {
-            // SAFETY: may be called at any time.
-            unsafe { libc::sched_yield() };
-        }
-    }
-}
 
 /// While a job is queued its link is a place in the queue. Handed back, the first word is its
 /// place among the finished jobs and the second its status.
@@ -57,6 +28,7 @@ const _: () = {
     assert!(size_of::<Node>() == size_of::<usize>());
     assert!(size_of::<Link>() == 2 * size_of::<usize>());
     assert!(align_of::<Node>() <= align_of::<Link>());
+    assert!(size_of::<Inbox>() <= size_of::<Link>() && align_of::<Inbox>() <= align_of::<Link>());
 };
 
 /// A job that a worker has taken off the queue.
@@ -80,44 +52,102 @@ impl Job {
         Job { job, work: unsafe { (*job).work.take() } }
     }
 
-    /// Runs it and hands it back.
-    fn run(self) {
-        // SAFETY: the submitter keeps the job valid until it is handed back.
-        unsafe {
-            if let Some(work) = self.work {
-                work(self.job);
-            }
-            hand_back(self.job, 0);
+    /// Runs it. No lock is held.
+    fn run(&self) {
+        if let Some(work) = self.work {
+            // SAFETY: the submitter keeps the job valid until it is handed back.
+            unsafe { work(self.job) };
+        }
+    }
+
+    /// Gives it to its loop. Under the pool's lock, so that the loop cannot go away, nor the
+    /// process fork, halfway.
+    fn finish(self) {
+        // SAFETY: as in `run`; the link has been on no queue since the job was taken.
+        unsafe { hand_back(self.job, 0) };
+    }
+}
+
+/// A loop's finished jobs; they lie where libuv has its list of them.
+///
+/// # Safety
+/// `owner` has been through `prepare_loop`.
+unsafe fn finished<'l>(owner: *const uv_loop_t) -> &'l Inbox {
+    // SAFETY: `prepare_loop` has put an inbox there; the loop outlives its jobs.
+    unsafe { &*(&raw const (*owner).wq).cast::<Inbox>() }
+}
+
+/// Gives a job to its loop.
+///
+/// # Safety
+/// `job` is valid, was submitted, and is on no queue. Either the pool's lock is held or this is
+/// the loop's thread.
+unsafe fn hand_back(job: *mut uv__work, status: c_int) {
+    // SAFETY: the caller's promise; the link's two words are free since the job left the queue.
+    unsafe {
+        let owner = (*job).r#loop.get();
+        let words = (&raw const (*job).wq).cast_mut().cast::<usize>();
+        words.add(1).write(status as usize);
+        words.write(0);
+        if finished(owner).push(words.cast::<Node>()) {
+            r#async::uv_async_send(&raw mut (*owner).wq_async);
         }
     }
 }
 
-/// Gives a job to its loop. From any thread.
+/// Makes the loop able to take finished jobs. 0 or an error code.
+fn prepare_loop(owner: &uv_loop_t) -> c_int {
+    if !owner.wq_async.r#loop.get().is_null() {
+        return 0;
+    }
+    let owner = owner.as_ptr();
+    // SAFETY: the loop is initialised, its async handle not yet; an inbox fits into the list head,
+    // and both may be written through a shared loop.
+    unsafe {
+        let place = (&raw const (*owner).wq).cast_mut().cast::<Inbox>();
+        place.write(Inbox::new());
+        let handle = &raw mut (*owner).wq_async;
+        let code = r#async::uv_async_init(owner, handle, Some(on_finished));
+        if code != 0 {
+            (*handle).r#loop.set(core::ptr::null_mut());
+            return code;
+        }
+        // It alone does not keep the loop alive; requests do.
+        (*handle).unreference();
+        (*handle).set(flag::INTERNAL);
+    }
+    0
+}
+
+/// The loop is about to go: no worker touches it after this. Part of uv_loop_close.
 ///
 /// # Safety
-/// `job` is valid, on no queue, and its loop has been told to wait for it.
-unsafe fn hand_back(job: *mut uv__work, status: c_int) {
-    // SAFETY: the job keeps the loop alive until it is pushed, `tellers` from before that on. The
-    // link's two words are ours since the job left the queue.
+/// `owner` is an initialised loop without requests in flight.
+pub(crate) unsafe fn release_loop(owner: *mut uv_loop_t) {
+    // SAFETY: the caller's promise.
     unsafe {
-        let inner = (*(*job).r#loop.get()).inner();
-        let words = (&raw const (*job).wq).cast_mut().cast::<usize>();
-        words.add(1).write(status as usize);
-        words.write(0);
-        inner.finished.tellers.fetch_add(1, Ordering::Relaxed);
-        if inner.finished.inbox.push(words.cast::<Node>()) {
-            wake::ring(inner);
+        let handle = &raw mut (*owner).wq_async;
+        if (*handle).r#loop.get().is_null() {
+            return;
         }
-        // Release: the last touch of the loop; pairs with `settle`.
-        inner.finished.tellers.fetch_sub(1, Ordering::Release);
+        pool::settle();
+        r#async::close(&*handle);
+        list::remove(&raw const (*handle).handle_queue);
+        (*handle).r#loop.set(core::ptr::null_mut());
+        list::init(&raw const (*owner).wq);
     }
+}
+
+unsafe extern "C" fn on_finished(handle: *mut uv_async_t) {
+    // SAFETY: an initialised handle of a loop that runs.
+    run_finished(unsafe { &*(*handle).r#loop.get() });
 }
 
 /// Hands a job in. `work` runs on a worker, then `done` on the loop's thread. The caller counts
 /// the request.
 ///
 /// # Errors
-/// `UV_ENOMEM`, `UV_EAGAIN`, `UV_EMFILE`: no workers or no doorbell to be had; nothing runs then.
+/// `UV_ENOMEM`, `UV_EAGAIN`, `UV_EMFILE`: no workers or no wake-up to be had; nothing runs then.
 ///
 /// # Safety
 /// `job` stays valid until `done`.
@@ -127,7 +157,7 @@ pub(crate) unsafe fn submit(
     work: Work,
     done: Done,
 ) -> c_int {
-    let mut code = wake::ensure(owner);
+    let mut code = prepare_loop(owner);
     if code == 0 {
         code = pool::start();
     }
@@ -161,11 +191,11 @@ pub(crate) unsafe fn cancel_work(job: *mut uv__work) -> c_int {
     0
 }
 
-/// Runs the callbacks of finished jobs. Called by the loop whenever it looks at its inboxes.
-pub(crate) fn run_finished(owner: &uv_loop_t) {
-    let inner = owner.inner();
+/// Runs the callbacks of finished jobs.
+fn run_finished(owner: &uv_loop_t) {
     let mut count = 0u64;
-    for node in inner.finished.inbox.take() {
+    // SAFETY: the loop was prepared, or it would not have been told.
+    for node in unsafe { finished(owner) }.take() {
         // SAFETY: the nodes are the first words of the links of jobs that were handed back; a job
         // is its submitter's again once `done` is called, and is not touched after.
         unsafe {
@@ -180,7 +210,7 @@ pub(crate) fn run_finished(owner: &uv_loop_t) {
         count += 1;
     }
     // The wake-up itself was counted as one event.
-    let events = &inner.metrics.events;
+    let events = &owner.inner().metrics.events;
     events.set(events.get() + count.saturating_sub(1));
 }
 

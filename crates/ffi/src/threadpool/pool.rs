@@ -249,6 +249,11 @@ pub(super) unsafe fn take_back(job: *mut uv__work) -> bool {
     true
 }
 
+/// Waits until no worker is in the middle of handing a job back.
+pub(super) fn settle() {
+    drop(Locked::take());
+}
+
 /// Lets the workers finish the queue, and waits for their end. Nothing happens when none run.
 pub(crate) fn stop() {
     if !POOL.started.load(Ordering::Acquire) {
@@ -292,6 +297,7 @@ unsafe extern "C" fn worker(_: *mut c_void) {
             }
             job.run();
             locked = Locked::take();
+            job.finish();
             continue;
         }
         if locked.state().stopping {

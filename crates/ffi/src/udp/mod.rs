@@ -16,7 +16,6 @@ mod try_send;
 use core::ffi::{c_int, c_uint};
 
 use libc::{sockaddr, sockaddr_in, sockaddr_in6};
-use uvring_core::driver::Watch;
 use uvring_core::driver::ready::{ERR, IN, OUT};
 use uvring_core::list;
 
@@ -335,29 +334,16 @@ fn stop_if_idle(udp: &uv_udp_t) {
     }
 }
 
-/// The handle of a UDP watch.
-///
-/// # Safety
-/// `watch` is the watch of a live UDP handle.
-pub(crate) unsafe fn of_watch<'h>(watch: *const Watch) -> &'h uv_udp_t {
-    // SAFETY: by the caller's word the watch is at this offset of a handle.
-    unsafe { &*watch.byte_sub(core::mem::offset_of!(uv_udp_t, io_watcher)).cast() }
-}
-
-/// The kernel has something to say about the socket: bits of [`uvring_core::driver::ready`].
-pub(crate) fn on_ready(udp: &uv_udp_t, mask: u32) {
+/// The kernel has something to say about the socket, bits of [`uvring_core::driver::ready`]; or
+/// requests are done without its saying so, which comes as `OUT`.
+pub(crate) fn ready(udp: &uv_udp_t, mask: u32) {
     if mask & (IN | ERR) != 0 {
         recv::on_readable(udp, mask & ERR != 0);
     }
     // The callback may have closed the handle.
-    if mask & (OUT | ERR) != 0 && fd_of(udp) != -1 {
+    if mask & (OUT | ERR) != 0 && !udp.is_closing() {
         send::on_writable(udp);
     }
-}
-
-/// Requests are done that the kernel need not be asked about.
-pub(crate) fn on_fed(udp: &uv_udp_t) {
-    send::finish(udp);
 }
 
 /// First part of uv_close: nothing comes in or goes out any more.
@@ -371,7 +357,7 @@ pub(crate) fn close(udp: &uv_udp_t) {
 }
 
 /// Second part, before the close callback: requests that are left get `UV_ECANCELED`.
-pub(crate) fn finish_close(udp: &uv_udp_t) {
+pub(crate) fn destroy(udp: &uv_udp_t) {
     send::cancel_all(udp);
     udp.recv_cb.set(None);
     udp.alloc_cb.set(None);

@@ -128,7 +128,7 @@ pub(super) fn on_readable(udp: &uv_udp_t, errors: bool) {
     // A watch says once what is there; what was left is asked for again.
     if !drained && is_receiving(udp) {
         let mask = if errors { IN | ERR } else { IN };
-        udp.inner().driver.again(&udp.io_watcher, mask);
+        udp.inner().driver().again(&udp.io_watcher, mask);
     }
 }
 

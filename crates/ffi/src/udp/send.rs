@@ -241,17 +241,17 @@ unsafe fn flush_batch(udp: &uv_udp_t, first: *const Link) -> bool {
     true
 }
 
-/// The socket has room.
+/// The socket has room, or requests are done.
 pub(super) fn on_writable(udp: &uv_udp_t) {
     // SAFETY: the list head of an initialised handle.
     if unsafe { !list::is_empty(&raw const udp.write_queue) } {
         flush(udp);
-        finish(udp);
     }
+    finish(udp);
 }
 
 /// Runs the callbacks of requests that are done. What they send is for the next time.
-pub(super) fn finish(udp: &uv_udp_t) {
+fn finish(udp: &uv_udp_t) {
     let owner = udp.owner();
     let done = Link::new();
     // SAFETY: `done` stays in place while it is used as a head; the requests on it are live until
