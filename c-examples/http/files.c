@@ -124,18 +124,23 @@ static int open_by_steps(int root_fd, char *path) {
 }
 
 static int open_beneath(int root_fd, char *path) {
+  static int no_openat2; /* an old kernel, or a sandbox that does not know it */
   struct open_how how;
   long fd;
 
   while (*path == '/')
     path++;
+  if (no_openat2)
+    return open_by_steps(root_fd, path);
   memset(&how, 0, sizeof(how));
   how.flags = FLAGS;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   fd = syscall(SYS_openat2, root_fd, *path == '\0' ? "." : path, &how,
                sizeof(how));
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+  if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
+    no_openat2 = errno == ENOSYS;
     return open_by_steps(root_fd, path);
+  }
   return (int) fd;
 }
 

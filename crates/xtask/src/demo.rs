@@ -36,9 +36,10 @@ pub(crate) fn run() -> Result<()> {
     let server = compile_server()?;
     have_curl()?;
     let files = project_files()?;
+    let served = copy_files(&files)?;
     let mut all = Vec::new();
     for backend in BACKENDS {
-        all.push(one_backend(&server, backend, &files)?);
+        all.push(one_backend(&server, backend, &served, &files)?);
     }
     end_progress();
     for figures in &all {
@@ -120,6 +121,20 @@ fn project_files() -> Result<Vec<String>> {
     Ok(files)
 }
 
+/// A copy to serve: a file saved in an editor meanwhile must not look like a wrong byte.
+fn copy_files(files: &[String]) -> Result<PathBuf> {
+    let served = dirs::target().join("demo/served");
+    if served.exists() {
+        fs::remove_dir_all(&served)?;
+    }
+    for path in files {
+        let to = served.join(path);
+        fs::create_dir_all(to.parent().unwrap_or(&served))?;
+        fs::copy(dirs::root().join(path), &to).with_context(|| path.clone())?;
+    }
+    Ok(served)
+}
+
 /// A running server.
 struct Server {
     child: Child,
@@ -128,10 +143,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(program: &Path, backend: &str) -> Result<Self> {
+    fn start(program: &Path, backend: &str, served: &Path) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--port", "0", "--seconds", SERVER_SECONDS, "--count-memory", "--root"]);
-        command.arg(dirs::root()).env("UVRING_BACKEND", backend).stdout(Stdio::piped());
+        command.arg(served).env("UVRING_BACKEND", backend).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| dirs::show(&command))?;
         let stdout = child.stdout.take().context("the server has no output")?;
         let mut lines = BufReader::new(stdout);
@@ -166,13 +181,18 @@ impl Drop for Server {
     }
 }
 
-fn one_backend(program: &Path, backend: &'static str, files: &[String]) -> Result<Figures> {
+fn one_backend(
+    program: &Path,
+    backend: &'static str,
+    served: &Path,
+    files: &[String],
+) -> Result<Figures> {
     progress(&format!("{backend}: starting the server"));
-    let server = Server::start(program, backend)?;
+    let server = Server::start(program, backend, served)?;
     let mut bytes = 0;
     for (number, batch) in files.chunks(BATCH).enumerate() {
         progress(&format!("{backend}: {} of {} files", number * BATCH, files.len()));
-        bytes += fetch(&server.address, batch)?;
+        bytes += fetch(&server.address, served, batch)?;
     }
     progress(&format!("{backend}: {} s of load", LOAD.as_secs()));
     let per_second = if starts("wrk") {
@@ -193,7 +213,7 @@ fn encode(path: &str) -> String {
 }
 
 /// Fetches the files over one connection of curl and compares them. Returns how many bytes.
-fn fetch(address: &str, files: &[String]) -> Result<u64> {
+fn fetch(address: &str, served: &Path, files: &[String]) -> Result<u64> {
     let into = dirs::target().join("demo/fetched");
     fs::create_dir_all(&into)?;
     let copy = |number: usize| into.join(number.to_string());
@@ -214,7 +234,7 @@ fn fetch(address: &str, files: &[String]) -> Result<u64> {
     )?;
     let mut bytes = 0;
     for (number, path) in files.iter().enumerate() {
-        let want = fs::read(dirs::root().join(path)).with_context(|| path.clone())?;
+        let want = fs::read(served.join(path)).with_context(|| path.clone())?;
         let have = fs::read(copy(number)).with_context(|| format!("curl left no {path}"))?;
         ensure!(
             have == want,
