@@ -72,17 +72,24 @@ typedef struct uv_timeval_t uv_timeval_t;
 
 /* ---- Callbacks ----------------------------------------------------------------------------- */
 
-/* The handle's memory is the caller's again. */
-typedef void (*uv_close_cb)(uv_handle_t *handle);
+/* Runs on the loop's thread when the work is done. */
+typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
+/* Suggests a buffer for the next read. */
+typedef void (*uv_alloc_cb)(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf);
 /* Another thread sent. */
 typedef void (*uv_async_cb)(uv_async_t *handle);
-/* A signal came. */
-typedef void (*uv_signal_cb)(uv_signal_t *handle, int signum);
-/* A name was looked up. */
-typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *req, int status, struct addrinfo *res);
-/* An address was looked up. */
-typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t *req, int status, const char *hostname,
-    const char *service);
+/* After the loop polled. */
+typedef void (*uv_check_cb)(uv_check_t *handle);
+/* The handle's memory is the caller's again. */
+typedef void (*uv_close_cb)(uv_handle_t *handle);
+/* A connection attempt is done. */
+typedef void (*uv_connect_cb)(uv_connect_t *req, int status);
+/* A listening stream has a connection. */
+typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
+/* A child ended: exit status, signal. */
+typedef void (*uv_exit_cb)(uv_process_t *handle, int64_t exit_status, int term_signal);
+/* As free(3). */
+typedef void (*uv_free_func)(void *ptr);
 /* A file operation is done. */
 typedef void (*uv_fs_cb)(uv_fs_t *req);
 /* A watched path changed. */
@@ -91,60 +98,48 @@ typedef void (*uv_fs_event_cb)(uv_fs_event_t *handle, const char *filename, int 
 /* A polled path changed. */
 typedef void (*uv_fs_poll_cb)(uv_fs_poll_t *handle, int status, const uv_stat_t *prev,
     const uv_stat_t *curr);
-/* Random bytes are there. */
-typedef void (*uv_random_cb)(uv_random_t *req, int status, void *buf, size_t buflen);
-/* Suggests a buffer for the next read. */
-typedef void (*uv_alloc_cb)(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf);
-/* A connection attempt is done. */
-typedef void (*uv_connect_cb)(uv_connect_t *req, int status);
-/* The writing half is shut. */
-typedef void (*uv_shutdown_cb)(uv_shutdown_t *req, int status);
-/* A listening stream has a connection. */
-typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
-/* Data, end of file or error on a stream. */
-typedef void (*uv_read_cb)(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
-/* A child ended: exit status, signal. */
-typedef void (*uv_exit_cb)(uv_process_t *handle, int64_t exit_status, int term_signal);
-/* Allocates memory for the library, as malloc(3). */
-typedef void *(*uv_malloc_func)(size_t size);
-/* As realloc(3). */
-typedef void *(*uv_realloc_func)(void *ptr, size_t size);
-/* As calloc(3). */
-typedef void *(*uv_calloc_func)(size_t count, size_t size);
-/* As free(3). */
-typedef void (*uv_free_func)(void *ptr);
-/* A datagram came. */
-typedef void (*uv_udp_recv_cb)(uv_udp_t *handle, ssize_t nread, const uv_buf_t *buf,
-    const struct sockaddr *addr, unsigned int flags);
-/* A thread's entry. */
-typedef void (*uv_thread_cb)(void *arg);
-/* After the loop polled. */
-typedef void (*uv_check_cb)(uv_check_t *handle);
+/* A name was looked up. */
+typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *req, int status, struct addrinfo *res);
+/* An address was looked up. */
+typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t *req, int status, const char *hostname,
+    const char *service);
 /* Once a turn; keeps the loop from sleeping. */
 typedef void (*uv_idle_cb)(uv_idle_t *handle);
-/* One handle of a walk. */
-typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 /* A descriptor is ready. */
 typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 /* Before the loop polls. */
 typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
-/* A write is done. */
-typedef void (*uv_write_cb)(uv_write_t *req, int status);
-/* Runs on a worker thread. */
-typedef void (*uv_work_cb)(uv_work_t *req);
-/* Runs on the loop's thread when the work is done. */
-typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
+/* Random bytes are there. */
+typedef void (*uv_random_cb)(uv_random_t *req, int status, void *buf, size_t buflen);
+/* Data, end of file or error on a stream. */
+typedef void (*uv_read_cb)(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
+/* The writing half is shut. */
+typedef void (*uv_shutdown_cb)(uv_shutdown_t *req, int status);
+/* A signal came. */
+typedef void (*uv_signal_cb)(uv_signal_t *handle, int signum);
+/* A thread's entry. */
+typedef void (*uv_thread_cb)(void *arg);
 /* A timer is due. */
 typedef void (*uv_timer_cb)(uv_timer_t *handle);
+/* A datagram came. */
+typedef void (*uv_udp_recv_cb)(uv_udp_t *handle, ssize_t nread, const uv_buf_t *buf,
+    const struct sockaddr *addr, unsigned int flags);
 /* A datagram was sent. */
 typedef void (*uv_udp_send_cb)(uv_udp_send_t *req, int status);
+/* One handle of a walk. */
+typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
+/* Runs on a worker thread. */
+typedef void (*uv_work_cb)(uv_work_t *req);
+/* A write is done. */
+typedef void (*uv_write_cb)(uv_write_t *req, int status);
+/* As calloc(3). */
+typedef void *(*uv_calloc_func)(size_t count, size_t size);
+/* Allocates memory for the library, as malloc(3). */
+typedef void *(*uv_malloc_func)(size_t size);
+/* As realloc(3). */
+typedef void *(*uv_realloc_func)(void *ptr, size_t size);
 
 /* ---- Structures ---------------------------------------------------------------------------- */
-
-struct uv_lib_t {
-  void *handle;
-  char *errmsg;
-};
 
 union uv__active_reqs {
   /* Unused; fixes the size. */
@@ -164,15 +159,26 @@ union uv__handle_scratch {
   size_t words[4];
 };
 
-struct uv_handle_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
+union uv__netmask_in {
+  struct sockaddr_in netmask4;
+  struct sockaddr_in6 netmask6;
+};
+
+union uv__sockaddr_in {
+  struct sockaddr_in address4;
+  struct sockaddr_in6 address6;
+};
+
+union uv__stdio_target {
+  uv_stream_t *stream;
+  int fd;
+};
+
+struct uv__timer_heap {
+  /* Unused. */
+  void *min;
+  /* Unused. */
+  unsigned int nelts;
 };
 
 struct uv_async_s {
@@ -189,11 +195,216 @@ struct uv_async_s {
   unsigned int pending;
 };
 
-struct uv__timer_heap {
-  /* Unused. */
-  void *min;
-  /* Unused. */
-  unsigned int nelts;
+struct uv_buf_t {
+  /* Its start. */
+  char *base;
+  /* Its length in bytes. */
+  size_t len;
+};
+
+struct uv_check_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_check_cb check_cb;
+  struct uv__queue queue;
+};
+
+struct uv_connect_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_connect_cb cb;
+  uv_stream_t *handle;
+  struct uv__queue queue;
+};
+
+struct uv_cpu_times_s {
+  uint64_t user;
+  uint64_t nice;
+  uint64_t sys;
+  uint64_t idle;
+  uint64_t irq;
+};
+
+struct uv_cpu_info_s {
+  const char *model;
+  int speed;
+  struct uv_cpu_times_s cpu_times;
+};
+
+struct uv_dir_s {
+  uv_dirent_t *dirents;
+  size_t nentries;
+  void *reserved[4];
+  DIR *dir;
+};
+
+struct uv_dirent_s {
+  const char *name;
+  uv_dirent_type_t type;
+};
+
+struct uv_env_item_s {
+  char *name;
+  char *value;
+};
+
+struct uv_fs_event_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  char *path;
+  uv_fs_event_cb cb;
+  struct uv__queue watchers;
+  int wd;
+};
+
+struct uv_fs_poll_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  void *poll_ctx;
+};
+
+struct uv_timespec_t {
+  long tv_sec;
+  long tv_nsec;
+};
+
+struct uv_stat_s {
+  uint64_t st_dev;
+  uint64_t st_mode;
+  uint64_t st_nlink;
+  uint64_t st_uid;
+  uint64_t st_gid;
+  uint64_t st_rdev;
+  uint64_t st_ino;
+  uint64_t st_size;
+  uint64_t st_blksize;
+  uint64_t st_blocks;
+  uint64_t st_flags;
+  uint64_t st_gen;
+  uv_timespec_t st_atim;
+  uv_timespec_t st_mtim;
+  uv_timespec_t st_ctim;
+  uv_timespec_t st_birthtim;
+};
+
+struct uv_fs_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_fs_type fs_type;
+  uv_loop_t *loop;
+  uv_fs_cb cb;
+  ssize_t result;
+  void *ptr;
+  const char *path;
+  uv_stat_t statbuf;
+  const char *new_path;
+  uv_file file;
+  int flags;
+  mode_t mode;
+  unsigned int nbufs;
+  uv_buf_t *bufs;
+  int64_t off;
+  uv_uid_t uid;
+  uv_gid_t gid;
+  double atime;
+  double mtime;
+  struct uv__work work_req;
+  uv_buf_t bufsml[4];
+};
+
+struct uv_getaddrinfo_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_loop_t *loop;
+  struct uv__work work_req;
+  uv_getaddrinfo_cb cb;
+  struct addrinfo *hints;
+  char *hostname;
+  char *service;
+  struct addrinfo *addrinfo;
+  int retcode;
+};
+
+struct uv_getnameinfo_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_loop_t *loop;
+  struct uv__work work_req;
+  uv_getnameinfo_cb getnameinfo_cb;
+  struct sockaddr_storage storage;
+  int flags;
+  char host[1025];
+  char service[32];
+  int retcode;
+};
+
+struct uv_group_s {
+  char *groupname;
+  unsigned long gid;
+  char **members;
+};
+
+struct uv_handle_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+};
+
+struct uv_idle_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_idle_cb idle_cb;
+  struct uv__queue queue;
+};
+
+struct uv_interface_address_s {
+  char *name;
+  char phys_addr[6];
+  int is_internal;
+  union uv__sockaddr_in address;
+  union uv__netmask_in netmask;
+};
+
+struct uv_lib_t {
+  void *handle;
+  char *errmsg;
 };
 
 struct uv_signal_s {
@@ -287,155 +498,11 @@ struct uv_loop_s {
   int inotify_fd;
 };
 
-struct uv_getaddrinfo_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_loop_t *loop;
-  struct uv__work work_req;
-  uv_getaddrinfo_cb cb;
-  struct addrinfo *hints;
-  char *hostname;
-  char *service;
-  struct addrinfo *addrinfo;
-  int retcode;
-};
-
-struct uv_getnameinfo_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_loop_t *loop;
-  struct uv__work work_req;
-  uv_getnameinfo_cb getnameinfo_cb;
-  struct sockaddr_storage storage;
-  int flags;
-  char host[1025];
-  char service[32];
-  int retcode;
-};
-
-struct uv_timespec_t {
-  long tv_sec;
-  long tv_nsec;
-};
-
-struct uv_stat_s {
-  uint64_t st_dev;
-  uint64_t st_mode;
-  uint64_t st_nlink;
-  uint64_t st_uid;
-  uint64_t st_gid;
-  uint64_t st_rdev;
-  uint64_t st_ino;
-  uint64_t st_size;
-  uint64_t st_blksize;
-  uint64_t st_blocks;
-  uint64_t st_flags;
-  uint64_t st_gen;
-  uv_timespec_t st_atim;
-  uv_timespec_t st_mtim;
-  uv_timespec_t st_ctim;
-  uv_timespec_t st_birthtim;
-};
-
-struct uv_buf_t {
-  /* Its start. */
-  char *base;
-  /* Its length in bytes. */
-  size_t len;
-};
-
-struct uv_fs_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_fs_type fs_type;
-  uv_loop_t *loop;
-  uv_fs_cb cb;
-  ssize_t result;
-  void *ptr;
-  const char *path;
-  uv_stat_t statbuf;
-  const char *new_path;
-  uv_file file;
-  int flags;
-  mode_t mode;
-  unsigned int nbufs;
-  uv_buf_t *bufs;
-  int64_t off;
-  uv_uid_t uid;
-  uv_gid_t gid;
-  double atime;
-  double mtime;
-  struct uv__work work_req;
-  uv_buf_t bufsml[4];
-};
-
-struct uv_dirent_s {
-  const char *name;
-  uv_dirent_type_t type;
-};
-
-struct uv_dir_s {
-  uv_dirent_t *dirents;
-  size_t nentries;
-  void *reserved[4];
-  DIR *dir;
-};
-
-struct uv_fs_event_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  char *path;
-  uv_fs_event_cb cb;
-  struct uv__queue watchers;
-  int wd;
-};
-
-struct uv_fs_poll_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  void *poll_ctx;
-};
-
-struct uv_timeval_t {
-  long tv_sec;
-  long tv_usec;
-};
-
-struct uv_rusage_s {
-  uv_timeval_t ru_utime;
-  uv_timeval_t ru_stime;
-  uint64_t ru_maxrss;
-  uint64_t ru_ixrss;
-  uint64_t ru_idrss;
-  uint64_t ru_isrss;
-  uint64_t ru_minflt;
-  uint64_t ru_majflt;
-  uint64_t ru_nswap;
-  uint64_t ru_inblock;
-  uint64_t ru_oublock;
-  uint64_t ru_msgsnd;
-  uint64_t ru_msgrcv;
-  uint64_t ru_nsignals;
-  uint64_t ru_nvcsw;
-  uint64_t ru_nivcsw;
+struct uv_metrics_s {
+  uint64_t loop_count;
+  uint64_t events;
+  uint64_t events_waiting;
+  uint64_t *reserved[13];
 };
 
 struct uv_passwd_s {
@@ -444,111 +511,6 @@ struct uv_passwd_s {
   unsigned long gid;
   char *shell;
   char *homedir;
-};
-
-struct uv_group_s {
-  char *groupname;
-  unsigned long gid;
-  char **members;
-};
-
-struct uv_cpu_times_s {
-  uint64_t user;
-  uint64_t nice;
-  uint64_t sys;
-  uint64_t idle;
-  uint64_t irq;
-};
-
-struct uv_cpu_info_s {
-  const char *model;
-  int speed;
-  struct uv_cpu_times_s cpu_times;
-};
-
-union uv__sockaddr_in {
-  struct sockaddr_in address4;
-  struct sockaddr_in6 address6;
-};
-
-union uv__netmask_in {
-  struct sockaddr_in netmask4;
-  struct sockaddr_in6 netmask6;
-};
-
-struct uv_interface_address_s {
-  char *name;
-  char phys_addr[6];
-  int is_internal;
-  union uv__sockaddr_in address;
-  union uv__netmask_in netmask;
-};
-
-struct uv_env_item_s {
-  char *name;
-  char *value;
-};
-
-struct uv_utsname_s {
-  char sysname[256];
-  char release[256];
-  char version[256];
-  char machine[256];
-};
-
-struct uv_random_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_loop_t *loop;
-  int status;
-  void *buf;
-  size_t buflen;
-  uv_random_cb cb;
-  struct uv__work work_req;
-};
-
-struct uv_connect_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_connect_cb cb;
-  uv_stream_t *handle;
-  struct uv__queue queue;
-};
-
-struct uv_shutdown_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_stream_t *handle;
-  uv_shutdown_cb cb;
-};
-
-struct uv_stream_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  size_t write_queue_size;
-  uv_alloc_cb alloc_cb;
-  uv_read_cb read_cb;
-  uv_connect_t *connect_req;
-  uv_shutdown_t *shutdown_req;
-  uv__io_t io_watcher;
-  struct uv__queue write_queue;
-  struct uv__queue write_completed_queue;
-  uv_connection_cb connection_cb;
-  int delayed_error;
-  int accepted_fd;
-  void *queued_fds;
 };
 
 struct uv_pipe_s {
@@ -574,158 +536,6 @@ struct uv_pipe_s {
   void *queued_fds;
   int ipc;
   char *pipe_fname;
-};
-
-struct uv_process_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_exit_cb exit_cb;
-  int pid;
-  struct uv__queue queue;
-  int status;
-};
-
-union uv__stdio_target {
-  uv_stream_t *stream;
-  int fd;
-};
-
-struct uv_stdio_container_s {
-  uv_stdio_flags flags;
-  union uv__stdio_target data;
-};
-
-struct uv_process_options_s {
-  uv_exit_cb exit_cb;
-  const char *file;
-  char **args;
-  char **env;
-  const char *cwd;
-  unsigned int flags;
-  int stdio_count;
-  uv_stdio_container_t *stdio;
-  uv_uid_t uid;
-  uv_gid_t gid;
-};
-
-struct uv_tty_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  size_t write_queue_size;
-  uv_alloc_cb alloc_cb;
-  uv_read_cb read_cb;
-  uv_connect_t *connect_req;
-  uv_shutdown_t *shutdown_req;
-  uv__io_t io_watcher;
-  struct uv__queue write_queue;
-  struct uv__queue write_completed_queue;
-  uv_connection_cb connection_cb;
-  int delayed_error;
-  int accepted_fd;
-  void *queued_fds;
-  struct termios orig_termios;
-  int mode;
-};
-
-struct uv_tcp_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  size_t write_queue_size;
-  uv_alloc_cb alloc_cb;
-  uv_read_cb read_cb;
-  uv_connect_t *connect_req;
-  uv_shutdown_t *shutdown_req;
-  uv__io_t io_watcher;
-  struct uv__queue write_queue;
-  struct uv__queue write_completed_queue;
-  uv_connection_cb connection_cb;
-  int delayed_error;
-  int accepted_fd;
-  void *queued_fds;
-};
-
-struct uv_timespec64_t {
-  int64_t tv_sec;
-  int32_t tv_nsec;
-};
-
-struct uv_timeval64_t {
-  int64_t tv_sec;
-  int32_t tv_usec;
-};
-
-struct uv_udp_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  size_t send_queue_size;
-  size_t send_queue_count;
-  uv_alloc_cb alloc_cb;
-  uv_udp_recv_cb recv_cb;
-  uv__io_t io_watcher;
-  struct uv__queue write_queue;
-  struct uv__queue write_completed_queue;
-};
-
-struct uv_thread_options_s {
-  unsigned int flags;
-  size_t stack_size;
-};
-
-struct uv_check_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_check_cb check_cb;
-  struct uv__queue queue;
-};
-
-struct uv_idle_s {
-  void *data;
-  uv_loop_t *loop;
-  uv_handle_type type;
-  uv_close_cb close_cb;
-  struct uv__queue handle_queue;
-  union uv__handle_scratch u;
-  uv_handle_t *next_closing;
-  unsigned int flags;
-  uv_idle_cb idle_cb;
-  struct uv__queue queue;
-};
-
-struct uv_metrics_s {
-  uint64_t loop_count;
-  uint64_t events;
-  uint64_t events_waiting;
-  uint64_t *reserved[13];
 };
 
 struct uv_poll_s {
@@ -754,6 +564,47 @@ struct uv_prepare_s {
   struct uv__queue queue;
 };
 
+struct uv_process_options_s {
+  uv_exit_cb exit_cb;
+  const char *file;
+  char **args;
+  char **env;
+  const char *cwd;
+  unsigned int flags;
+  int stdio_count;
+  uv_stdio_container_t *stdio;
+  uv_uid_t uid;
+  uv_gid_t gid;
+};
+
+struct uv_process_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  uv_exit_cb exit_cb;
+  int pid;
+  struct uv__queue queue;
+  int status;
+};
+
+struct uv_random_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_loop_t *loop;
+  int status;
+  void *buf;
+  size_t buflen;
+  uv_random_cb cb;
+  struct uv__work work_req;
+};
+
 struct uv_req_s {
   void *data;
   uv_req_type type;
@@ -761,31 +612,105 @@ struct uv_req_s {
   void *reserved2[1];
 };
 
-struct uv_write_s {
-  void *data;
-  uv_req_type type;
-  void *reserved[5];
-  void *reserved2[1];
-  uv_write_cb cb;
-  uv_stream_t *send_handle;
-  uv_stream_t *handle;
-  struct uv__queue queue;
-  unsigned int write_index;
-  uv_buf_t *bufs;
-  unsigned int nbufs;
-  int error;
-  uv_buf_t bufsml[4];
+struct uv_timeval_t {
+  long tv_sec;
+  long tv_usec;
 };
 
-struct uv_work_s {
+struct uv_rusage_s {
+  uv_timeval_t ru_utime;
+  uv_timeval_t ru_stime;
+  uint64_t ru_maxrss;
+  uint64_t ru_ixrss;
+  uint64_t ru_idrss;
+  uint64_t ru_isrss;
+  uint64_t ru_minflt;
+  uint64_t ru_majflt;
+  uint64_t ru_nswap;
+  uint64_t ru_inblock;
+  uint64_t ru_oublock;
+  uint64_t ru_msgsnd;
+  uint64_t ru_msgrcv;
+  uint64_t ru_nsignals;
+  uint64_t ru_nvcsw;
+  uint64_t ru_nivcsw;
+};
+
+struct uv_shutdown_s {
   void *data;
   uv_req_type type;
   void *reserved[5];
   void *reserved2[1];
+  uv_stream_t *handle;
+  uv_shutdown_cb cb;
+};
+
+struct uv_statfs_s {
+  uint64_t f_type;
+  uint64_t f_bsize;
+  uint64_t f_blocks;
+  uint64_t f_bfree;
+  uint64_t f_bavail;
+  uint64_t f_files;
+  uint64_t f_ffree;
+  uint64_t f_frsize;
+  uint64_t f_spare[3];
+};
+
+struct uv_stdio_container_s {
+  uv_stdio_flags flags;
+  union uv__stdio_target data;
+};
+
+struct uv_stream_s {
+  void *data;
   uv_loop_t *loop;
-  uv_work_cb work_cb;
-  uv_after_work_cb after_work_cb;
-  struct uv__work work_req;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  size_t write_queue_size;
+  uv_alloc_cb alloc_cb;
+  uv_read_cb read_cb;
+  uv_connect_t *connect_req;
+  uv_shutdown_t *shutdown_req;
+  uv__io_t io_watcher;
+  struct uv__queue write_queue;
+  struct uv__queue write_completed_queue;
+  uv_connection_cb connection_cb;
+  int delayed_error;
+  int accepted_fd;
+  void *queued_fds;
+};
+
+struct uv_tcp_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  size_t write_queue_size;
+  uv_alloc_cb alloc_cb;
+  uv_read_cb read_cb;
+  uv_connect_t *connect_req;
+  uv_shutdown_t *shutdown_req;
+  uv__io_t io_watcher;
+  struct uv__queue write_queue;
+  struct uv__queue write_completed_queue;
+  uv_connection_cb connection_cb;
+  int delayed_error;
+  int accepted_fd;
+  void *queued_fds;
+};
+
+struct uv_thread_options_s {
+  unsigned int flags;
+  size_t stack_size;
 };
 
 struct uv_timer_s {
@@ -804,6 +729,59 @@ struct uv_timer_s {
   uint64_t start_id;
 };
 
+struct uv_timespec64_t {
+  int64_t tv_sec;
+  int32_t tv_nsec;
+};
+
+struct uv_timeval64_t {
+  int64_t tv_sec;
+  int32_t tv_usec;
+};
+
+struct uv_tty_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  size_t write_queue_size;
+  uv_alloc_cb alloc_cb;
+  uv_read_cb read_cb;
+  uv_connect_t *connect_req;
+  uv_shutdown_t *shutdown_req;
+  uv__io_t io_watcher;
+  struct uv__queue write_queue;
+  struct uv__queue write_completed_queue;
+  uv_connection_cb connection_cb;
+  int delayed_error;
+  int accepted_fd;
+  void *queued_fds;
+  struct termios orig_termios;
+  int mode;
+};
+
+struct uv_udp_s {
+  void *data;
+  uv_loop_t *loop;
+  uv_handle_type type;
+  uv_close_cb close_cb;
+  struct uv__queue handle_queue;
+  union uv__handle_scratch u;
+  uv_handle_t *next_closing;
+  unsigned int flags;
+  size_t send_queue_size;
+  size_t send_queue_count;
+  uv_alloc_cb alloc_cb;
+  uv_udp_recv_cb recv_cb;
+  uv__io_t io_watcher;
+  struct uv__queue write_queue;
+  struct uv__queue write_completed_queue;
+};
+
 struct uv_udp_send_s {
   void *data;
   uv_req_type type;
@@ -820,16 +798,38 @@ struct uv_udp_send_s {
   uv_buf_t bufsml[4];
 };
 
-struct uv_statfs_s {
-  uint64_t f_type;
-  uint64_t f_bsize;
-  uint64_t f_blocks;
-  uint64_t f_bfree;
-  uint64_t f_bavail;
-  uint64_t f_files;
-  uint64_t f_ffree;
-  uint64_t f_frsize;
-  uint64_t f_spare[3];
+struct uv_utsname_s {
+  char sysname[256];
+  char release[256];
+  char version[256];
+  char machine[256];
+};
+
+struct uv_work_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_loop_t *loop;
+  uv_work_cb work_cb;
+  uv_after_work_cb after_work_cb;
+  struct uv__work work_req;
+};
+
+struct uv_write_s {
+  void *data;
+  uv_req_type type;
+  void *reserved[5];
+  void *reserved2[1];
+  uv_write_cb cb;
+  uv_stream_t *send_handle;
+  uv_stream_t *handle;
+  struct uv__queue queue;
+  unsigned int write_index;
+  uv_buf_t *bufs;
+  unsigned int nbufs;
+  int error;
+  uv_buf_t bufsml[4];
 };
 
 #include "uv/any.h"

@@ -13,7 +13,7 @@ use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Language, Layout, 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
-use text::{OWN_TAGS, comment, heading, own_tags, split_doc, without_prototype, wrapped};
+use text::{OWN_TAGS, comment, heading, in_order, own_tags, split_doc, without_prototype, wrapped};
 
 /// What the hand-written headers define: cbindgen must use these names, not declare them.
 const PRELUDE: &[&str] = &[
@@ -190,13 +190,14 @@ impl Declarations {
             writeln!(out, "typedef struct {tag} {tag};")?;
         }
         heading(&mut out, "Callbacks")?;
-        for item in &self.callbacks {
+        let mut callbacks: Vec<&Item> = self.callbacks.iter().collect();
+        callbacks.sort_by_key(|item| &item.code);
+        for item in callbacks {
             item.write(&mut out)?;
         }
         heading(&mut out, "Structures")?;
-        for item in &self.structs {
-            item.write(&mut out)?;
-            out.push('\n');
+        for code in in_order(self.structs.iter().map(|item| item.code.as_str())) {
+            writeln!(out, "{code}\n")?;
         }
         out.push_str("#include \"uv/any.h\"\n");
         for subject in subjects() {

@@ -1,5 +1,6 @@
 //! Declarations and comments as text: taken apart, shortened, wrapped.
 use anyhow::Result;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Structs whose tag is their type's name.
@@ -15,6 +16,37 @@ pub(super) fn own_tags(code: &str) -> String {
         out = out.replace('\u{0}', " ");
     }
     out
+}
+
+/// Structs by name, but each after those it has as members.
+pub(super) fn in_order<'a>(structs: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let by_name: BTreeMap<&str, &str> =
+        structs.filter_map(|code| Some((code.split([' ', '\n']).nth(1)?, code))).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for name in by_name.keys() {
+        place(name, &by_name, &mut names);
+    }
+    names.iter().map(|name| by_name[name]).collect()
+}
+
+/// Appends `name` after its members' types, unless it stands there already. C has no struct
+/// that contains itself, so this ends.
+fn place<'a>(name: &'a str, by_name: &BTreeMap<&'a str, &'a str>, names: &mut Vec<&'a str>) {
+    if names.contains(&name) {
+        return;
+    }
+    for line in by_name[name].lines().skip(1) {
+        let line = line.trim_start();
+        let line = line.strip_prefix("struct ").or(line.strip_prefix("union ")).unwrap_or(line);
+        let Some((kind, member)) = line.split_once(' ') else { continue };
+        // `uv_async_t` is the name of `struct uv_async_s`.
+        let tag = kind.strip_suffix("_t").map(|stem| format!("{stem}_s")).unwrap_or_default();
+        let known = by_name.get_key_value(kind).or_else(|| by_name.get_key_value(tag.as_str()));
+        if let Some((other, _)) = known.filter(|_| !member.starts_with('*')) {
+            place(other, by_name, names);
+        }
+    }
+    names.push(name);
 }
 
 /// Takes the comment off a chunk; of it the first paragraph stays.
@@ -117,6 +149,18 @@ mod tests {
         assert_eq!(doc, "Sends uv_buf_ts at once.");
         assert_eq!(code, "int a;");
         assert_eq!(comment(&doc).unwrap(), "/* Sends uv_buf_ts at once. */\n");
+    }
+
+    #[test]
+    fn members_come_before_what_contains_them() {
+        let all = [
+            "struct uv_a_s {\n  uv_c_t by_value;\n  uv_d_t *by_pointer;\n};",
+            "struct uv_d_t {\n  union uv_e u;\n};",
+            "union uv_e {\n  int i;\n};",
+            "struct uv_c_s {\n  int i;\n};",
+        ];
+        let order = in_order(all.into_iter());
+        assert_eq!(order, [all[3], all[0], all[2], all[1]]);
     }
 
     #[test]
