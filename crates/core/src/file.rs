@@ -50,6 +50,16 @@ pub fn openat_cached(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i
         .map(OwnedFd::into_raw_fd)
 }
 
+/// A descriptor of /dev/null or, where that is missing, of the root folder: a placeholder.
+///
+/// # Errors
+/// As open(2).
+pub fn open_null() -> Result<i32> {
+    const O_RDONLY_CLOEXEC: u32 = 0o2000000;
+    openat(CWD, c"/dev/null", O_RDONLY_CLOEXEC, 0)
+        .or_else(|_| openat(CWD, c"/", O_RDONLY_CLOEXEC, 0))
+}
+
 /// fstat(2).
 ///
 /// # Errors

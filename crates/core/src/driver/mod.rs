@@ -161,6 +161,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Whether a descriptor can be watched at all: files cannot.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2): `PERM` for a kind that cannot be watched, `BADF`.
+    pub fn check(&self, fd: i32) -> Result<()> {
+        match crate::epoll::Epoll::new()?.add(fd, ready::IN, 0) {
+            // It is the set itself, or nested too deep.
+            Err(Errno::INVAL | Errno::LOOP) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Stops the watch. No event of it is handed out any more, and the kernel holds nothing of its
     /// descriptor, so that closing it next really closes it. Harmless on a watch that is off.
     pub fn unwatch(&self, watch: &Watch) {

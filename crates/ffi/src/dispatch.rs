@@ -1,0 +1,45 @@
+//! From events to handles: the one place that knows which watch and which operation is whose.
+
+use core::mem::offset_of;
+
+use uvring_core::driver::ready::OUT;
+use uvring_core::driver::{Op, Watch};
+
+use crate::abi::*;
+use crate::loop_::watch::tag;
+use crate::{poll, stream, udp};
+
+/// Readiness of a descriptor.
+pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
+    // SAFETY: the driver hands out live watches only, and each stands at the offset that its tag
+    // names.
+    unsafe {
+        match (*watch).tag.get() {
+            tag::STREAM => {
+                stream::ready(&*watch.byte_sub(offset_of!(uv_stream_t, io_watcher)).cast(), mask);
+            }
+            tag::LISTENER => {
+                stream::accept_ready(&*watch.byte_sub(offset_of!(uv_stream_t, io_watcher)).cast());
+            }
+            tag::POLL => poll::ready(&*watch.byte_sub(offset_of!(uv_poll_t, io_watcher)).cast(), mask),
+            tag::UDP => udp::ready(&*watch.byte_sub(offset_of!(uv_udp_t, io_watcher)).cast(), mask),
+            tag::DOORBELL => {
+                crate::r#async::run(owner);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A handle was fed: something of it finished without the kernel's saying so.
+pub(crate) fn fed(owner: &uv_loop_t, watch: &Watch) {
+    ready(owner, watch, OUT);
+}
+
+/// An operation is done.
+pub(crate) fn done(_owner: &uv_loop_t, op: *const Op, result: i32) {
+    // SAFETY: only write requests submit operations, and an operation stands at this offset.
+    unsafe {
+        stream::write_done(&*op.byte_sub(offset_of!(uv_write_t, reserved)).cast(), result);
+    }
+}

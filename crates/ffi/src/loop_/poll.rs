@@ -1,0 +1,172 @@
+//! The part of a turn that sleeps: wait for the kernel, hand out what it has.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use uvring_core::driver::Event;
+use uvring_core::{Errno, clock, list};
+
+use super::{option, run};
+use crate::abi::*;
+use crate::{r#async, dispatch};
+
+/// How often a full batch is followed by another look in one turn.
+const FULL_BATCHES: u32 = 48;
+
+/// Polls, asleep until something happens or a timer is due if the turn `may_sleep` at all.
+pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
+    let mut full_batches = 0;
+    let mut may_sleep = may_sleep && !run::is_busy(owner);
+    loop {
+        let timeout = if may_sleep { timeout(owner) } else { Some(Duration::ZERO) };
+        let more = wait(owner, timeout);
+        let handed_out = hand_out(owner, may_sleep);
+        if handed_out != 0 {
+            full_batches += 1;
+            may_sleep = false;
+            if more && full_batches < FULL_BATCHES && owner.stop_flag.get() == 0 {
+                continue;
+            }
+            return;
+        }
+        if !may_sleep || timers_due(owner) || owner.stop_flag.get() != 0 {
+            return;
+        }
+        // A signal, or a look at a crowded slot of the wheel: sleep on.
+    }
+}
+
+/// How long to sleep: until the wheel wants a look. `None`: for ever.
+fn timeout(owner: &uv_loop_t) -> Option<Duration> {
+    let inner = owner.inner();
+    // SAFETY: list heads of an initialised loop; entries of its wheel are live timers.
+    unsafe {
+        if !list::is_empty(&raw const inner.ripe) || !list::is_empty(&raw const inner.woken) {
+            return Some(Duration::ZERO);
+        }
+        let at = inner.wheel.wake_at()?;
+        Some(Duration::from_millis(at.saturating_sub(owner.time.get())))
+    }
+}
+
+/// Moves what came due while the loop slept aside; timers run later in the turn.
+fn timers_due(owner: &uv_loop_t) -> bool {
+    let inner = owner.inner();
+    // SAFETY: as in `timeout`.
+    unsafe {
+        inner.wheel.expire(owner.time.get(), &raw const inner.ripe);
+        !list::is_empty(&raw const inner.ripe)
+    }
+}
+
+/// One wait. Returns whether the kernel may have more.
+fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
+    let inner = owner.inner();
+    let mut timeout = timeout;
+    if timeout != Some(Duration::ZERO) && inner.spin_us.get() != 0 && spin(owner, timeout) {
+        owner.update_time();
+        return false;
+    }
+    if let Some(bell) = inner.doorbell.get() {
+        if timeout == Some(Duration::ZERO) {
+            // No sleep, so nobody needs to ring; the inbox is looked at below in any case.
+        } else {
+            bell.sleep();
+            if !inner.inbox.is_empty() {
+                timeout = Some(Duration::ZERO);
+            }
+        }
+    }
+    let sleeps = timeout != Some(Duration::ZERO);
+    let counts_idle = sleeps && owner.flags.get() & option::METRICS_IDLE != 0;
+    if counts_idle {
+        inner.metrics.asleep_since.store(clock::now_ns(), Ordering::Release);
+    }
+    let more = wait_masked(owner, timeout);
+    if counts_idle {
+        let since = inner.metrics.asleep_since.swap(0, Ordering::AcqRel);
+        inner.metrics.idle_ns.fetch_add(clock::now_ns().saturating_sub(since), Ordering::AcqRel);
+    }
+    if let Some(bell) = inner.doorbell.get() {
+        bell.awake();
+    }
+    owner.update_time();
+    more
+}
+
+/// The wait itself, with SIGPROF blocked if the loop was configured so.
+fn wait_masked(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
+    let driver = owner.inner().driver();
+    if owner.flags.get() & option::BLOCK_SIGPROF == 0 || timeout == Some(Duration::ZERO) {
+        return finish(driver.wait(timeout));
+    }
+    // SAFETY: plain signal-mask calls on sets of this frame.
+    unsafe {
+        let mut set = core::mem::zeroed::<libc::sigset_t>();
+        let mut old = core::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGPROF);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut old);
+        let more = finish(driver.wait(timeout));
+        libc::pthread_sigmask(libc::SIG_SETMASK, &old, core::ptr::null_mut());
+        more
+    }
+}
+
+/// A signal ends the wait and is no error. Anything else is a descriptor that somebody closed
+/// under us, after which the loop cannot work: end the process rather than spin.
+fn finish(result: uvring_core::Result<bool>) -> bool {
+    match result {
+        Ok(more) => more,
+        Err(Errno::INTR) => false,
+        // SAFETY: ends the process.
+        Err(_) => unsafe { libc::abort() },
+    }
+}
+
+/// Looks for events without sleeping, for as long as configured. True when there is something.
+fn spin(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
+    let inner = owner.inner();
+    let mut budget = u64::from(inner.spin_us.get()) * 1000;
+    if let Some(timeout) = timeout {
+        budget = budget.min(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+    }
+    let end = clock::now_ns() + budget;
+    while clock::now_ns() < end {
+        if !inner.inbox.is_empty() {
+            return true;
+        }
+        finish(inner.driver().wait(Some(Duration::ZERO)));
+        if inner.driver().has_work() {
+            return true;
+        }
+        core::hint::spin_loop();
+    }
+    false
+}
+
+/// Hands out what the last wait brought, and what other threads sent. After each event, the write
+/// callbacks of what its callback wrote come first.
+fn hand_out(owner: &uv_loop_t, slept: bool) -> u64 {
+    let inner = owner.inner();
+    let mut count = 0;
+    while let Some(event) = inner.driver().next() {
+        count += 1;
+        match event {
+            Event::Ready(watch, mask) => dispatch::ready(owner, watch, mask),
+            Event::Done(op, result) => dispatch::done(owner, op, result),
+        }
+        run::run_fed(owner);
+    }
+    let events = &inner.metrics.events;
+    let asyncs = r#async::run(owner);
+    if asyncs != 0 {
+        run::run_fed(owner);
+    }
+    events.set(events.get() + count);
+    if !slept {
+        let waiting = &inner.metrics.events_waiting;
+        waiting.set(waiting.get() + count);
+    }
+    count + asyncs
+}

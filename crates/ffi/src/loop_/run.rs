@@ -1,0 +1,143 @@
+//! uv_run: one turn after the other.
+//!
+//! A turn is: fed work, idle, prepare, poll (asleep or not), fed work, check, close callbacks,
+//! clock, timers. In the default mode timers also run once before the first turn.
+
+use core::ffi::c_int;
+use core::sync::atomic::{Ordering, fence};
+
+use uvring_core::list::{self, Link};
+
+use super::{poll, registry, watch};
+use crate::abi::*;
+use crate::{check, close, dispatch, idle, prepare, timer};
+
+/// Rounds of fed work after polling; what is left keeps the next turn from sleeping.
+const FED_ROUNDS: u32 = 8;
+
+/// `int uv_run(uv_loop_t*, uv_run_mode)`: runs the loop. `UV_RUN_DEFAULT`: until nothing keeps it
+/// alive; `UV_RUN_ONCE`: one turn, which may sleep; `UV_RUN_NOWAIT`: one turn that does not.
+///
+/// # Returns
+/// Not 0 when the loop is still alive (after uv_stop, or in the single-turn modes).
+///
+/// # Safety
+/// `owner` is an initialised loop that is not running.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_run(owner: *mut uv_loop_t, mode: uv_run_mode) -> c_int {
+    // SAFETY: the caller's promise.
+    let owner = unsafe { &*owner };
+    let mut alive = owner.is_alive();
+    if !alive {
+        owner.update_time();
+    }
+    let outer = owner.inner().thread.replace(registry::this_thread());
+    if mode == UV_RUN_DEFAULT && alive && owner.stop_flag.get() == 0 {
+        owner.update_time();
+        timer::run(owner);
+    }
+    while alive && owner.stop_flag.get() == 0 {
+        turn(owner, mode);
+        alive = owner.is_alive();
+        if mode != UV_RUN_DEFAULT {
+            break;
+        }
+    }
+    owner.stop_flag.set(0);
+    leave(owner);
+    owner.inner().thread.set(outer);
+    c_int::from(alive)
+}
+
+fn turn(owner: &uv_loop_t, mode: uv_run_mode) {
+    let can_sleep = !has_fed(owner) && is_idle_free(owner);
+    run_fed(owner);
+    idle::run(owner);
+    prepare::run(owner);
+    let may_sleep = mode == UV_RUN_DEFAULT || (mode == UV_RUN_ONCE && can_sleep);
+    owner.inner().metrics.loop_count.set(owner.inner().metrics.loop_count.get() + 1);
+    poll::run(owner, may_sleep);
+    for _ in 0..FED_ROUNDS {
+        if !has_fed(owner) {
+            break;
+        }
+        run_fed(owner);
+    }
+    check::run(owner);
+    close::run(owner);
+    owner.update_time();
+    timer::run(owner);
+}
+
+/// Leaves the loop to whoever polls its descriptor: what was queued for the kernel goes there, and
+/// what came in while the loop was awake shows.
+fn leave(owner: &uv_loop_t) {
+    let inner = owner.inner();
+    super::call::send_deferred(owner);
+    inner.driver().flush();
+    if let Some(bell) = inner.doorbell.get() {
+        bell.sleep();
+        fence(Ordering::SeqCst);
+        // SAFETY: the list head of an initialised loop.
+        let woken = unsafe { !list::is_empty(&raw const inner.woken) };
+        if woken || !inner.inbox.is_empty() {
+            bell.ring();
+        }
+    }
+}
+
+/// Whether work was fed.
+pub(super) fn has_fed(owner: &uv_loop_t) -> bool {
+    // SAFETY: the list head of an initialised loop.
+    unsafe { !list::is_empty(&raw const owner.pending_queue) }
+}
+
+fn is_idle_free(owner: &uv_loop_t) -> bool {
+    // SAFETY: as above.
+    unsafe { list::is_empty(&raw const owner.idle_handles) }
+}
+
+/// Looks at every handle that was fed; what is fed meanwhile waits for the next round.
+pub(super) fn run_fed(owner: &uv_loop_t) {
+    if !has_fed(owner) {
+        return;
+    }
+    let round = Link::new();
+    // SAFETY: the list holds `pending` links of live watches; one that closes takes itself off.
+    unsafe {
+        list::take(&raw const owner.pending_queue, &raw const round);
+        while let Some(link) = list::pop_front(&raw const round) {
+            dispatch::fed(owner, watch::of_link(link));
+        }
+    }
+}
+
+/// Whether a sleep would be wrong whatever the timers say.
+pub(super) fn is_busy(owner: &uv_loop_t) -> bool {
+    owner.stop_flag.get() != 0
+        || !owner.has_active()
+        || has_fed(owner)
+        || !is_idle_free(owner)
+        || !owner.closing_handles.get().is_null()
+}
+
+/// How long uv_run would sleep now, in ms; -1: for ever.
+pub(super) fn backend_timeout(owner: &uv_loop_t) -> c_int {
+    let inner = owner.inner();
+    // SAFETY: list heads of an initialised loop; entries of its wheel are live timers.
+    unsafe {
+        let waiting = !list::is_empty(&raw const owner.watcher_queue)
+            || !list::is_empty(&raw const inner.woken)
+            || !list::is_empty(&raw const inner.ripe);
+        if waiting || inner.driver().has_work() || is_busy(owner) {
+            return 0;
+        }
+        match inner.wheel.next_due() {
+            None => -1,
+            Some(due) => {
+                let left = due.saturating_sub(owner.time.get());
+                c_int::try_from(left).unwrap_or(c_int::MAX)
+            }
+        }
+    }
+}
