@@ -290,3 +290,109 @@ unsafe fn merge(
     }
     start.next.get()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[repr(C)]
+    struct Item {
+        link: Link,
+        key: u32,
+        number: usize,
+    }
+
+    /// A list of items with these keys, numbered as they stand in it.
+    fn list(keys: &[u32]) -> (Box<Link>, Vec<Item>) {
+        let head = Box::new(Link::new());
+        let items: Vec<Item> = keys
+            .iter()
+            .enumerate()
+            .map(|(number, &key)| Item { link: Link::new(), key, number })
+            .collect();
+        // SAFETY: neither the head nor the items move any more: both are on the heap.
+        unsafe {
+            init(&*head);
+            items.iter().for_each(|item| push_back(&*head, &item.link));
+        }
+        (head, items)
+    }
+
+    /// The elements from first to last, checked against the same from last to first.
+    fn walk(head: &Link) -> Vec<(u32, usize)> {
+        let item = |link: *const Link| {
+            // SAFETY: the link is the first field of a live item.
+            let item = unsafe { &*link.cast::<Item>() };
+            (item.key, item.number)
+        };
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        // SAFETY: the head is initialised and the items are live.
+        unsafe {
+            let mut link = first(head);
+            while let Some(at) = link {
+                there.push(item(at));
+                link = after(head, at);
+            }
+            let mut at = last(head).unwrap_or(head);
+            while !ptr::eq(at, head) {
+                back.push(item(at));
+                at = before(at);
+            }
+        }
+        back.reverse();
+        assert_eq!(there, back);
+        there
+    }
+
+    #[test]
+    fn adds_removes_and_moves() {
+        let (head, items) = list(&[1, 2, 3]);
+        let other = Box::new(Link::new());
+        // SAFETY: both heads and the items are live and in place.
+        unsafe {
+            assert!(is_empty(&*other), "zero-filled");
+            assert_eq!(only_neighbour(&items[1].link), None);
+            remove(&items[1].link);
+            remove(&items[1].link);
+            assert_eq!(walk(&head), [(1, 0), (3, 2)]);
+            take(&*head, &*other);
+            assert!(is_empty(&*head) && first(&*head).is_none() && last(&*head).is_none());
+            push_front(&*head, &items[1].link);
+            assert_eq!(only_neighbour(&items[1].link), Some(ptr::from_ref(&*head)));
+            append(&*other, &*head);
+            assert_eq!(walk(&head), [(2, 1), (1, 0), (3, 2)]);
+            append(&*other, &*head);
+            assert!(is_empty(&*other));
+            assert_eq!(pop_front(&*head), Some(ptr::from_ref(&items[1].link)));
+            assert_eq!(walk(&head), [(1, 0), (3, 2)]);
+        }
+    }
+
+    #[test]
+    fn sorts_as_the_standard_library_does() {
+        let mut seed = 5u32;
+        for len in (0..70).chain([1000, 4097]) {
+            for range in [1, 3, 1 << 20] {
+                let keys: Vec<u32> = (0..len)
+                    .map(|_| {
+                        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        (seed >> 8) % range
+                    })
+                    .collect();
+                let (head, _items) = list(&keys);
+                let mut expected = walk(&head);
+                expected.sort_by_key(|&(key, _)| key);
+                // SAFETY: the links are the first fields of live items.
+                unsafe {
+                    sort(&*head, |one, other| {
+                        (*one.cast::<Item>()).key < (*other.cast::<Item>()).key
+                    });
+                }
+                assert_eq!(walk(&head), expected, "{len} keys below {range}");
+            }
+        }
+    }
+}

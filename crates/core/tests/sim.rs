@@ -3,6 +3,7 @@
 //! Needs `--features sim`.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::undocumented_unsafe_blocks,
     missing_docs,
     reason = "tests; every watch, op and buffer outlives its driver"
@@ -53,13 +54,11 @@ impl<'d> WriteQueue<'d> {
     }
 
     fn send(&self) {
-        while self.first < self.data.len() {
-            let rest = &self.data[self.first][self.offset..];
-            let len = rest.len() as u32;
-            let request = Request::Send { fd: FD, buf: rest.as_ptr(), len, flags: 0 };
-            unsafe { self.driver.submit(&self.op, &request) }.unwrap();
-            return;
-        }
+        let Some(data) = self.data.get(self.first) else { return };
+        let rest = &data[self.offset..];
+        let len = rest.len() as u32;
+        let request = Request::Send { fd: FD, buf: rest.as_ptr(), len, flags: 0 };
+        unsafe { self.driver.submit(&self.op, &request) }.unwrap();
     }
 
     fn event(&mut self, event: Event) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSymbol};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/static-echo");
 
@@ -78,7 +78,6 @@ fn echoes(port: u16) {
 /// Statically linked, asking for no interpreter and no symbol, and with nothing of libc or std in it.
 fn check(bytes: &[u8]) {
     let elf = object::File::parse(bytes).unwrap();
-    assert!(elf.segments().count() > 0);
     let sections: Vec<&str> = elf.sections().filter_map(|section| section.name().ok()).collect();
     for absent in [".interp", ".dynamic", ".dynsym", ".init_array"] {
         assert!(!sections.contains(&absent), "{absent} in {sections:?}");

@@ -1,7 +1,7 @@
 //! A TCP echo server without std, without libc and without an allocator.
 //!
 //! `static-echo [PORT]` serves 127.0.0.1; without a port the kernel picks one. It prints the
-//! address, and on from there its only memory is its stack and one static buffer.
+//! port, and all the memory it has is its stack.
 #![no_std]
 #![no_main]
 
@@ -85,7 +85,8 @@ fn serve(port: u16) -> Result<()> {
     let driver = Driver::new(Kind::Epoll)?;
     let table = [const { Cell::new(ptr::null::<Watch>()) }; DESCRIPTORS];
     let watches = [const { Watch::new() }; DESCRIPTORS];
-    // SAFETY: the table outlives the driver's use: this function does not return but by an error.
+    // SAFETY: the table outlives the driver's use: after this function's only end, an error, the
+    // driver is dropped and nothing more is asked of it.
     unsafe { driver.lend_table(table.as_ptr(), DESCRIPTORS as u32) };
     let accepting = Watch::new();
     accepting.fd.set(listener);
