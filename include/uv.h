@@ -857,13 +857,13 @@ UV_EXTERN const char *uv_version_string(void);
 
 /* ---- The library --------------------------------------------------------------------------- */
 
+/* Gives back what the library holds for the whole process: the worker threads. Call it when
+ * no loop runs. Calling it twice does nothing. */
+UV_EXTERN void uv_library_shutdown(void);
 /* Replaces malloc(3), realloc(3), calloc(3) and free(3) for everything the library
  * allocates. */
 UV_EXTERN int uv_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func realloc_func,
     uv_calloc_func calloc_func, uv_free_func free_func);
-/* Gives back what the library holds for the whole process: the worker threads. Call it when
- * no loop runs. Calling it twice does nothing. */
-UV_EXTERN void uv_library_shutdown(void);
 
 /* ---- The loop (loop) ----------------------------------------------------------------------- */
 
@@ -910,10 +910,6 @@ UV_EXTERN void uv_walk(uv_loop_t *owner, uv_walk_cb callback, void *arg);
 
 /* ---- Handles (handle) ---------------------------------------------------------------------- */
 
-/* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
- * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
- * also for what is no descriptor. */
-UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
 /* Stops the handle now and calls callback (may be NULL) in a later turn; only then is the
  * memory the program's again. Requests in flight end with UV_ECANCELED before that. Closing
  * twice does nothing. */
@@ -944,6 +940,10 @@ UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
 UV_EXTERN void uv_print_all_handles(uv_loop_t *owner, FILE *stream);
 /* The same for active handles only. */
 UV_EXTERN void uv_print_active_handles(uv_loop_t *owner, FILE *stream);
+/* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
+ * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
+ * also for what is no descriptor. */
+UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
 /* Bytes of the handle's struct; (size_t) -1 for an unknown type. */
 UV_EXTERN size_t uv_handle_size(uv_handle_type kind);
 /* NULL for an unknown type. */
@@ -1036,6 +1036,8 @@ UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
 
 /* ---- Child processes (process) ------------------------------------------------------------- */
 
+/* The child's process id. */
+UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_spawn(uv_loop_t *loop, uv_process_t *handle,
     const uv_process_options_t *options);
@@ -1045,8 +1047,6 @@ UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
 UV_EXTERN int uv_kill(int pid, int signum);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_disable_stdio_inheritance(void);
-/* The child's process id. */
-UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
 
 /* ---- Streams (stream) ---------------------------------------------------------------------- */
 
@@ -1087,23 +1087,37 @@ UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
 
 /* ---- TCP (tcp) ----------------------------------------------------------------------------- */
 
-UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
-UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop, uv_tcp_t *handle, unsigned int flags);
-UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
-UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
-UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle, int enable, unsigned int delay);
-UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle, int on, unsigned int idle,
-    unsigned int intvl, unsigned int cnt);
-UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
-UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle, const struct sockaddr *addr, unsigned int flags);
-UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle, struct sockaddr *name, int *namelen);
-UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
-UV_EXTERN int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct sockaddr *addr,
-    uv_connect_cb cb);
 /* Makes a pair of connected unix sockets of this type and protocol. Both are close-on-exec. */
 UV_EXTERN int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0,
     int flags1);
+/* Makes the handle; the socket comes with its first use. Always 0. */
+UV_EXTERN int uv_tcp_init(uv_loop_t *owner, uv_tcp_t *tcp);
+/* The low 8 bits of flags are the domain: AF_INET and AF_INET6 make the socket now. */
+UV_EXTERN int uv_tcp_init_ex(uv_loop_t *owner, uv_tcp_t *tcp, unsigned int flags);
+/* Takes a socket over and makes it non-blocking. It may be bound, listening or connected;
+ * nobody checks what it is. */
+UV_EXTERN int uv_tcp_open(uv_tcp_t *tcp, uv_os_sock_t sock);
+/* UV_TCP_IPV6ONLY, UV_TCP_REUSEPORT. An address in use is reported by uv_listen or
+ * uv_tcp_connect. */
+UV_EXTERN int uv_tcp_bind(uv_tcp_t *tcp, const struct sockaddr *addr, unsigned int flags);
+/* The callback comes when the connection stands or has failed. */
+UV_EXTERN int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *tcp, const struct sockaddr *addr,
+    uv_connect_cb callback);
+/* Turns Nagle's algorithm off or on, also for a socket that is still to come. */
+UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *tcp, int enable);
+/* Probes after idle seconds of silence, then every second, ten times. */
+UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *tcp, int on, unsigned int idle);
+/* As uv_tcp_keepalive, then every intvl seconds, cnt times. */
+UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *tcp, int on, unsigned int idle, unsigned int intvl,
+    unsigned int cnt);
+/* Means something on Windows only. Always 0. */
+UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *_tcp, int _enable);
+/* The local address. */
+UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *tcp, struct sockaddr *name, int *namelen);
+/* The peer's address. */
+UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *tcp, struct sockaddr *name, int *namelen);
+/* Closes with an RST instead of a FIN. */
+UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *tcp, uv_close_cb callback);
 
 /* ---- Pipes and unix sockets (pipe) --------------------------------------------------------- */
 
@@ -1242,6 +1256,22 @@ UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle, char *buffer, size_t *siz
 
 /* ---- File operations (fs) ------------------------------------------------------------------ */
 
+/* Which operation the request is of. */
+UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
+/* What the operation yielded: 0 or more, or an error code. */
+UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
+/* The system's error number of a failed operation: the result, negated. */
+UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *req);
+/* The operation's memory: a link's target, a directory, a statfs record. */
+UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *req);
+/* The path that the operation works on. */
+UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *req);
+/* The request's stat record. */
+UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
+/* The system's handle of a C library descriptor: on Linux the same number. */
+UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
+/* The C library's descriptor of a system handle: on Linux the same number. */
+UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 /* Not there yet: nothing is done. */
 UV_EXTERN void uv_fs_req_cleanup(uv_fs_t *req);
 /* Not there yet: UV_ENOSYS. */
@@ -1337,22 +1367,6 @@ UV_EXTERN int uv_fs_lchown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_u
     uv_gid_t gid, uv_fs_cb cb);
 /* Not there yet: UV_ENOSYS. */
 UV_EXTERN int uv_fs_statfs(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Which operation the request is of. */
-UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
-/* What the operation yielded: 0 or more, or an error code. */
-UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
-/* The system's error number of a failed operation: the result, negated. */
-UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *req);
-/* The operation's memory: a link's target, a directory, a statfs record. */
-UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *req);
-/* The path that the operation works on. */
-UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *req);
-/* The request's stat record. */
-UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
-/* The system's handle of a C library descriptor: on Linux the same number. */
-UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
-/* The C library's descriptor of a system handle: on Linux the same number. */
-UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 
 /* ---- Thread pool (threadpool) -------------------------------------------------------------- */
 
@@ -1515,6 +1529,28 @@ UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8, uint16_t *utf16, size_t utf16_
 
 /* ---- The system (misc) --------------------------------------------------------------------- */
 
+/* Fills addr with the IPv4 address ip and port (host order, its low 16 bits). */
+UV_EXTERN int uv_ip4_addr(const char *ip, int port, struct sockaddr_in *addr);
+/* Fills addr with the IPv6 address ip, port (host order, its low 16 bits) and the index of
+ * the interface that a %zone names; a zone that names none is index 0. */
+UV_EXTERN int uv_ip6_addr(const char *ip, int port, struct sockaddr_in6 *addr);
+/* The address in src as text in dst. UV_ENOSPC when size bytes are too few. */
+UV_EXTERN int uv_ip4_name(const struct sockaddr_in *src, char *dst, size_t size);
+/* The address in src as text in dst, without a zone. UV_ENOSPC when size bytes are too few. */
+UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src, char *dst, size_t size);
+/* uv_ip4_name or uv_ip6_name after the family of src; UV_EAFNOSUPPORT for any other. */
+UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
+/* The binary address src of family af as text in dst, as inet_ntop(3). */
+UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
+/* The text src as a binary address of family af in dst (4 or 16 bytes), as inet_pton(3); an
+ * IPv6 address may have a %zone, which is ignored. */
+UV_EXTERN int uv_inet_pton(int af, const char *src, void *dst);
+/* A uv_buf_t of len bytes at base. The memory stays the caller's. */
+UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
+/* This process's id. */
+UV_EXTERN uv_pid_t uv_os_getpid(void);
+/* The parent process's id. */
+UV_EXTERN uv_pid_t uv_os_getppid(void);
 /* Not there yet: argv as it came. */
 UV_EXTERN char **uv_setup_args(int argc, char **argv);
 /* Not there yet: UV_ENOSYS. */
@@ -1594,22 +1630,8 @@ UV_EXTERN uint64_t uv_get_total_memory(void);
 UV_EXTERN uint64_t uv_get_constrained_memory(void);
 /* Not there yet: 0, which says unknown. */
 UV_EXTERN uint64_t uv_get_available_memory(void);
-/* Fills addr with the IPv4 address ip and port (host order, its low 16 bits). */
-UV_EXTERN int uv_ip4_addr(const char *ip, int port, struct sockaddr_in *addr);
-/* Fills addr with the IPv6 address ip, port (host order, its low 16 bits) and the index of
- * the interface that a %zone names; a zone that names none is index 0. */
-UV_EXTERN int uv_ip6_addr(const char *ip, int port, struct sockaddr_in6 *addr);
-/* The address in src as text in dst. UV_ENOSPC when size bytes are too few. */
-UV_EXTERN int uv_ip4_name(const struct sockaddr_in *src, char *dst, size_t size);
-/* The address in src as text in dst, without a zone. UV_ENOSPC when size bytes are too few. */
-UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src, char *dst, size_t size);
-/* uv_ip4_name or uv_ip6_name after the family of src; UV_EAFNOSUPPORT for any other. */
-UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
-/* The binary address src of family af as text in dst, as inet_ntop(3). */
-UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
-/* The text src as a binary address of family af in dst (4 or 16 bytes), as inet_pton(3); an
- * IPv6 address may have a %zone, which is ignored. */
-UV_EXTERN int uv_inet_pton(int af, const char *src, void *dst);
+/* How many bytes an affinity mask has: one for each CPU that the kernel's mask can name. */
+UV_EXTERN int uv_cpumask_size(void);
 /* Monotonic time in nanoseconds since an arbitrary start; for intervals. */
 UV_EXTERN uint64_t uv_hrtime(void);
 /* The time of one clock: UV_CLOCK_MONOTONIC or UV_CLOCK_REALTIME, seconds and nanoseconds. */
@@ -1618,14 +1640,6 @@ UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
 UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
 /* Sleeps for msec milliseconds; signals do not shorten it. */
 UV_EXTERN void uv_sleep(unsigned int msec);
-/* A uv_buf_t of len bytes at base. The memory stays the caller's. */
-UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
-/* This process's id. */
-UV_EXTERN uv_pid_t uv_os_getpid(void);
-/* The parent process's id. */
-UV_EXTERN uv_pid_t uv_os_getppid(void);
-/* How many bytes an affinity mask has: one for each CPU that the kernel's mask can name. */
-UV_EXTERN int uv_cpumask_size(void);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,20 @@ typedef enum {
   UVRING_BACKEND_IO_URING = 2
 } uvring_backend;
 
+/* "epoll" or "io_uring". */
+UV_EXTERN const char *uvring_loop_backend_name(const uv_loop_t *owner);
+
+/* UVRING_BACKEND before the first handle is started, one of UVRING_BACKEND_*;
+ * UVRING_SPIN_US: microseconds to look for events before sleeping; UVRING_COALESCE: 0 sends
+ * each write by itself. */
+UV_EXTERN int uvring_loop_configure(uv_loop_t *owner, uvring_option option, size_t value);
+
+/* Whether what one callback writes on this stream is gathered. On by default. */
+UV_EXTERN int uvring_stream_set_coalescing(uv_stream_t *stream, int on);
+
+/* uvring's own version, such as "0.1.0". */
+UV_EXTERN const char *uvring_version(void);
+
 #ifdef __cplusplus
 }
 #endif

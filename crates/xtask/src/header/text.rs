@@ -75,7 +75,7 @@ pub(super) fn without_prototype(doc: &str, name: &str) -> String {
     let rest = close.map_or("", |at| &doc[open + at + 1..]);
     match rest.strip_prefix([':', '.']).map(str::trim_start) {
         Some(text) => {
-            if text.starts_with("uv_") {
+            if text.starts_with("uv") {
                 return text.to_owned();
             }
             let mut letters = text.chars();
