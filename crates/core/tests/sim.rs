@@ -1,13 +1,7 @@
 //! State machines on the scripted backend: what a kernel does rarely, done on demand.
 //!
 //! Needs `--features sim`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::undocumented_unsafe_blocks,
-    missing_docs,
-    reason = "tests; every watch, op and buffer outlives its driver"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use std::cell::Cell;
 use std::ptr;
@@ -29,6 +23,7 @@ struct Table(Vec<Cell<*const Watch>>);
 impl Table {
     fn lend(driver: &Driver) -> Self {
         let table = Table((0..8).map(|_| Cell::new(ptr::null())).collect());
+        // SAFETY: the watch, op and memory outlive the driver.
         unsafe { driver.lend_table(table.0.as_ptr(), 8) };
         table
     }
@@ -58,6 +53,7 @@ impl<'d> WriteQueue<'d> {
         let rest = &data[self.offset..];
         let len = rest.len() as u32;
         let request = Request::Send { fd: FD, buf: rest.as_ptr(), len, flags: 0 };
+        // SAFETY: the watch, op and memory outlive the driver.
         unsafe { self.driver.submit(&self.op, &request) }.unwrap();
     }
 
@@ -75,6 +71,7 @@ impl<'d> WriteQueue<'d> {
                     }
                     result if result == -Errno::NOBUFS.raw_os_error() => {}
                     result if result == -Errno::AGAIN.raw_os_error() => {
+                        // SAFETY: the watch, op and memory outlive the driver.
                         unsafe { self.driver.watch(&self.watch, ready::OUT) }.unwrap();
                         return;
                     }
@@ -126,6 +123,7 @@ fn run(data: Vec<Vec<u8>>, outcomes: &[i32]) -> (Vec<u8>, Option<i32>, bool) {
             if let Event::Done(_, result) = event {
                 let Some(Request::Send { buf, .. }) = sim.request(number) else { panic!() };
                 number += 1;
+                // SAFETY: the watch, op and memory outlive the driver.
                 let taken = unsafe { std::slice::from_raw_parts(buf, result.max(0) as usize) };
                 sent.extend_from_slice(taken);
             }
@@ -172,6 +170,7 @@ fn results_come_late_and_in_another_order() {
     );
     let ops = [Op::new(), Op::new(), Op::new()];
     for op in &ops {
+        // SAFETY: the watch, op and memory outlive the driver.
         unsafe { driver.submit(op, &Request::Nop) }.unwrap();
     }
     let sim = driver.simulation().unwrap();
@@ -211,7 +210,9 @@ fn readiness_meets_only_what_is_wanted_and_comes_again_when_asked() {
     let _table = Table::lend(&driver);
     let watch = Watch::new();
     watch.fd.set(FD);
+    // SAFETY: the watch, op and memory outlive the driver.
     unsafe { driver.watch(&watch, ready::IN | ready::DRAINS) }.unwrap();
+    // SAFETY: the watch, op and memory outlive the driver.
     assert_eq!(unsafe { driver.submit(&Op::new(), &Request::Nop) }, Err(Errno::NOSYS));
     driver.wait(None).unwrap();
     assert!(matches!(driver.next(), Some(Event::Ready(w, ready::IN)) if ptr::eq(w, &watch)));

@@ -1,10 +1,5 @@
 //! The wheel against a sorted map: exact order, never early, never late, whatever happens.
-#![allow(
-    clippy::unwrap_used,
-    clippy::undocumented_unsafe_blocks,
-    missing_docs,
-    reason = "tests; every entry here outlives its wheel, or is removed from it"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
@@ -70,13 +65,16 @@ impl Pair {
     fn new(now: u64) -> Self {
         let mut wheel = Box::new(MaybeUninit::<Wheel>::uninit());
         // What is not initialised on purpose must not matter.
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { wheel.as_mut_ptr().cast::<u8>().write_bytes(0xa5, size_of::<Wheel>()) };
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { Wheel::init(wheel.as_mut_ptr(), now) };
         let entries = (0..TIMERS).map(|_| Entry::new()).collect();
         Pair { entries, wheel, model: BTreeMap::new(), now, start_id: 0 }
     }
 
     fn wheel(&self) -> &Wheel {
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { self.wheel.assume_init_ref() }
     }
 
@@ -88,9 +86,11 @@ impl Pair {
         self.forget(timer);
         self.start_id += 1;
         let entry = &self.entries[timer];
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { self.wheel().remove(entry) };
         entry.due.set(due);
         entry.start_id.set(self.start_id);
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { self.wheel().insert(entry) };
         self.model.insert((due, self.start_id), timer);
     }
@@ -98,12 +98,14 @@ impl Pair {
     fn restart(&mut self, timer: usize, due: u64) {
         self.forget(timer);
         self.start_id += 1;
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { self.wheel().restart(&self.entries[timer], due, self.start_id) };
         self.model.insert((due, self.start_id), timer);
     }
 
     fn stop(&mut self, timer: usize) {
         self.forget(timer);
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { self.wheel().remove(&self.entries[timer]) };
     }
 
@@ -111,10 +113,14 @@ impl Pair {
     fn expire(&mut self, now: u64) {
         self.now = now;
         let out = Link::new();
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { list::init(&out) };
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { self.wheel().expire(now, &out) };
         let mut got = vec![];
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         while let Some(link) = unsafe { list::pop_front(&out) } {
+            // SAFETY: every entry outlives the wheel; heads and links are live.
             let entry = unsafe { &*Entry::from_link(link) };
             assert!(!entry.is_filed());
             let timer = self.entries.iter().position(|e| std::ptr::eq(e, entry)).unwrap();
@@ -141,10 +147,13 @@ impl Pair {
         assert_eq!(wheel.earliest().is_some(), least.is_some());
         assert!(wheel.earliest() <= least, "{:?} > {least:?}", wheel.earliest());
         if exact {
+            // SAFETY: every entry outlives the wheel; heads and links are live.
             let wake_at = unsafe { wheel.wake_at() };
             assert_eq!(wake_at.is_some(), least.is_some());
             assert!(wake_at <= least, "{wake_at:?} > {least:?}");
+            // SAFETY: every entry outlives the wheel; heads and links are live.
             assert_eq!(unsafe { wheel.next_due() }, least);
+            // SAFETY: every entry outlives the wheel; heads and links are live.
             assert_eq!(unsafe { wheel.next_due() }, least, "asked again");
             assert_eq!(wheel.earliest(), least, "known now");
         }
@@ -196,7 +205,9 @@ proptest! {
 fn crowded_slots_keep_the_order() {
     let count = 5000u64;
     let mut wheel = Box::new(MaybeUninit::<Wheel>::uninit());
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { Wheel::init(wheel.as_mut_ptr(), 1000) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     let wheel = unsafe { wheel.assume_init_ref() };
     let entries: Vec<Entry> = (0..count).map(|_| Entry::new()).collect();
     let mut start_id = 0;
@@ -209,17 +220,23 @@ fn crowded_slots_keep_the_order() {
         for entry in &entries {
             start_id += 1;
             let due = 1000 + 60_000 + round * 10 + random() % 16;
+            // SAFETY: every entry outlives the wheel; heads and links are live.
             unsafe { wheel.restart(entry, due, start_id) };
         }
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         let bound = unsafe { wheel.wake_at() }.unwrap();
         assert!(bound > 1000 && bound <= 61_000 + round * 10 + 16);
     }
     let out = Link::new();
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { list::init(&out) };
     let mut seen = vec![];
     for now in (1000..62_000).step_by(7) {
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { wheel.expire(now, &out) };
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         while let Some(link) = unsafe { list::pop_front(&out) } {
+            // SAFETY: every entry outlives the wheel; heads and links are live.
             let entry = unsafe { &*Entry::from_link(link) };
             assert!(entry.due.get() <= now && entry.due.get() + 7 > now, "early or late");
             seen.push((entry.due.get(), entry.start_id.get()));
@@ -233,26 +250,41 @@ fn crowded_slots_keep_the_order() {
 #[test]
 fn an_expired_entry_can_be_removed_or_started_again() {
     let mut wheel = Box::new(MaybeUninit::<Wheel>::uninit());
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { Wheel::init(wheel.as_mut_ptr(), 0) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     let wheel = unsafe { wheel.assume_init_ref() };
     let entries = [const { Entry::new() }; 3];
     for (id, entry) in entries.iter().enumerate() {
+        // SAFETY: every entry outlives the wheel; heads and links are live.
         unsafe { wheel.restart(entry, 5, id as u64) };
     }
     let out = Link::new();
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { list::init(&out) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { wheel.expire(4, &out) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     assert!(unsafe { list::is_empty(&out) }, "early");
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { wheel.expire(5, &out) };
     assert!(wheel.is_empty());
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { wheel.remove(&entries[1]) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { wheel.remove(&entries[1]) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { wheel.restart(&entries[0], 9, 7) };
     assert_eq!(wheel.len(), 1);
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     let left = unsafe { list::pop_front(&out) }.unwrap();
     assert!(std::ptr::eq(Entry::from_link(left), &entries[2]));
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     assert!(unsafe { list::is_empty(&out) });
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     unsafe { wheel.expire(8, &out) };
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     assert!(unsafe { list::is_empty(&out) });
+    // SAFETY: every entry outlives the wheel; heads and links are live.
     assert_eq!(unsafe { wheel.next_due() }, Some(9));
 }
