@@ -68,7 +68,7 @@ impl State {
 
 /// Collects the C functions that the sources below `dir` define, `except` those below it.
 fn exported(dir: &Path, except: &Path, names: &mut BTreeSet<String>) -> Result<()> {
-    let function = Regex::new(r#"(?m)^\s*pub unsafe extern "C" fn (uv_\w+)"#)?;
+    let function = Regex::new(r#"(?m)^\s*pub (?:unsafe )?extern "C" fn (uv_\w+)"#)?;
     for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let path = entry?.path();
         if path == except {
