@@ -272,3 +272,6 @@ unsafe extern "C" fn work_done(job: *mut uv__work, status: c_int) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,9 @@ const LINGER_START_NS: u64 = 20_000;
 const LINGER_MAX_NS: u64 = 50_000;
 const LINGER_MIN_NS: u64 = 2_000;
 
+/// Most short sleeps that go by before lingering is tried again.
+const MAX_PATIENCE: u32 = 1024;
+
 /// What the lock protects.
 struct State {
     jobs: Link,
@@ -43,9 +46,43 @@ struct State {
     /// Wake-ups on their way.
     wakes: u32,
     stopping: bool,
+    /// How long the next worker that runs dry lingers; 0: not at all.
     linger_ns: u64,
+    /// Short sleeps still to come before lingering is tried again, and how many it was last time.
+    short_sleeps: u32,
+    patience: u32,
     /// More than one CPU to run on: waiting in a loop makes sense.
     parallel: bool,
+}
+
+impl State {
+    /// Learns from a worker that lingered: twice as long next time when that found a job, half as
+    /// long when it did not. When it keeps failing, as it does on a busy machine, it is given up
+    /// for longer and longer.
+    fn lingered(&mut self, budget_ns: u64, found: bool) {
+        if found {
+            self.linger_ns = (budget_ns * 2).min(LINGER_MAX_NS);
+            self.patience = (self.patience / 2).max(1);
+        } else if budget_ns / 2 >= LINGER_MIN_NS {
+            self.linger_ns = budget_ns / 2;
+        } else {
+            self.linger_ns = 0;
+            self.patience = (self.patience * 2).min(MAX_PATIENCE);
+            self.short_sleeps = self.patience;
+        }
+    }
+
+    /// Learns from a worker that slept: after enough sleeps that lingering would have spared,
+    /// lingering is tried again.
+    fn slept(&mut self, duration_ns: u64) {
+        if !self.parallel || self.linger_ns != 0 || duration_ns > LINGER_START_NS {
+            return;
+        }
+        self.short_sleeps = self.short_sleeps.saturating_sub(1);
+        if self.short_sleeps == 0 {
+            self.linger_ns = LINGER_START_NS;
+        }
+    }
 }
 
 struct Pool {
@@ -74,6 +111,8 @@ static POOL: Pool = Pool {
         wakes: 0,
         stopping: false,
         linger_ns: 0,
+        short_sleeps: 0,
+        patience: 1,
         parallel: false,
     }),
     queued: AtomicU32::new(0),
@@ -189,6 +228,8 @@ pub(super) fn start() -> c_int {
         wakes: 0,
         stopping: false,
         linger_ns: if parallel { LINGER_START_NS } else { 0 },
+        short_sleeps: 0,
+        patience: 1,
         parallel,
     };
     // SAFETY: the list head is static and does not move.
@@ -310,12 +351,7 @@ unsafe extern "C" fn worker(_: *mut c_void) {
             drop(locked);
             let found = linger(budget);
             locked = Locked::take();
-            let state = locked.state();
-            state.linger_ns = match found {
-                true => (budget * 2).min(LINGER_MAX_NS),
-                false if budget / 2 >= LINGER_MIN_NS => budget / 2,
-                false => 0,
-            };
+            locked.state().lingered(budget, found);
             if found {
                 continue;
             }
@@ -345,10 +381,7 @@ fn sleep(locked: &mut Locked) -> bool {
     }
     let state = locked.state();
     state.wakes -= 1;
-    // So short a sleep was not worth it: lingering would have found the job.
-    if state.parallel && state.linger_ns == 0 && time::hrtime_ns() - since < LINGER_MAX_NS {
-        state.linger_ns = LINGER_START_NS;
-    }
+    state.slept(time::hrtime_ns().saturating_sub(since));
     true
 }
 

@@ -1,0 +1,234 @@
+//! The pool is one for the whole process, so its tests are steps of one test.
+
+use super::*;
+use crate::loop_::{
+    life::{uv_loop_close, uv_loop_fork, uv_loop_init},
+    run::uv_run,
+};
+use core::mem::zeroed;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::boxed::Box;
+use std::vec::Vec;
+
+/// A request and what became of it.
+struct Task {
+    req: uv_work_t,
+    ran: AtomicU32,
+    status: AtomicU32,
+    after: AtomicU32,
+    /// The thread that may call back.
+    home: libc::pthread_t,
+}
+
+const NOT_YET: u32 = 7;
+
+fn task() -> Task {
+    // SAFETY: zero bytes are a valid request; pthread_self may be called at any time.
+    let (req, home) = unsafe { (zeroed(), libc::pthread_self()) };
+    let [ran, after] = [const { AtomicU32::new(0) }; 2];
+    Task { req, ran, status: AtomicU32::new(NOT_YET), after, home }
+}
+
+/// The gate that holds workers in `wait_at_gate`.
+static GATE: Gate = Gate { closed: AtomicU32::new(0), waiting: AtomicUsize::new(0) };
+
+struct Gate {
+    closed: AtomicU32,
+    waiting: AtomicUsize,
+}
+
+unsafe extern "C" fn run(req: *mut uv_work_t) {
+    // SAFETY: every request here is the first field of a task.
+    let task = unsafe { &*req.cast::<Task>() };
+    task.ran.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: may be called at any time.
+    assert_ne!(unsafe { libc::pthread_self() }, task.home);
+}
+
+unsafe extern "C" fn wait_at_gate(req: *mut uv_work_t) {
+    GATE.waiting.fetch_add(1, Ordering::SeqCst);
+    let start = std::time::Instant::now();
+    while GATE.closed.load(Ordering::SeqCst) != 0 && start.elapsed().as_secs() < 20 {
+        std::thread::yield_now();
+    }
+    // SAFETY: as above.
+    unsafe { run(req) };
+}
+
+unsafe extern "C" fn after(req: *mut uv_work_t, status: c_int) {
+    // SAFETY: every request here is the first field of a task.
+    let task = unsafe { &*req.cast::<Task>() };
+    task.after.fetch_add(1, Ordering::Relaxed);
+    task.status.store(status as u32, Ordering::Relaxed);
+    // SAFETY: may be called at any time.
+    assert_eq!(unsafe { libc::pthread_self() }, task.home);
+}
+
+fn with_loop(body: impl FnOnce(*mut uv_loop_t)) {
+    // SAFETY: zero bytes are good enough for uv_loop_init; the box keeps the loop in place.
+    unsafe {
+        let mut owner: Box<uv_loop_t> = Box::new(zeroed());
+        assert_eq!(uv_loop_init(&mut *owner), 0);
+        body(&mut *owner);
+        assert_eq!(uv_loop_close(&mut *owner), 0);
+    }
+}
+
+fn queue(owner: *mut uv_loop_t, task: &Task, work: unsafe extern "C" fn(*mut uv_work_t)) {
+    let req = (&raw const task.req).cast_mut();
+    // SAFETY: the task outlives the loop's run.
+    assert_eq!(unsafe { uv_queue_work(owner, req, Some(work), Some(after)) }, 0);
+}
+
+fn run_loop(owner: *mut uv_loop_t) {
+    // SAFETY: an open loop of this thread.
+    assert_eq!(unsafe { uv_run(owner, UV_RUN_DEFAULT) }, 0);
+}
+
+fn all_done(tasks: &[Task], runs: u32) {
+    for task in tasks {
+        assert_eq!(task.ran.load(Ordering::Relaxed), runs);
+        assert_eq!(task.after.load(Ordering::Relaxed), runs);
+        assert_eq!(task.status.load(Ordering::Relaxed), 0);
+    }
+}
+
+fn several_loops_share_the_workers() {
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                with_loop(|owner| {
+                    for round in 1..=20 {
+                        if round == 1 {
+                            let tasks: Vec<Task> = (0..200).map(|_| task()).collect();
+                            tasks.iter().for_each(|task| queue(owner, task, run));
+                            run_loop(owner);
+                            all_done(&tasks, 1);
+                        } else {
+                            let one = [task()];
+                            queue(owner, &one[0], run);
+                            run_loop(owner);
+                            all_done(&one, 1);
+                        }
+                    }
+                });
+            });
+        }
+    });
+}
+
+fn loops_may_end_right_after_their_work() {
+    for _ in 0..200 {
+        with_loop(|owner| {
+            let tasks = [task(), task()];
+            tasks.iter().for_each(|task| queue(owner, task, run));
+            run_loop(owner);
+            all_done(&tasks, 1);
+        });
+    }
+}
+
+fn jobs_not_begun_can_be_cancelled() {
+    with_loop(|owner| {
+        GATE.closed.store(1, Ordering::SeqCst);
+        GATE.waiting.store(0, Ordering::SeqCst);
+        let held: Vec<Task> = (0..4).map(|_| task()).collect();
+        held.iter().for_each(|task| queue(owner, task, wait_at_gate));
+        let start = std::time::Instant::now();
+        while GATE.waiting.load(Ordering::SeqCst) < 4 && start.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        assert_eq!(GATE.waiting.load(Ordering::SeqCst), 4, "not every worker came");
+        let queued: Vec<Task> = (0..50).map(|_| task()).collect();
+        queued.iter().for_each(|task| queue(owner, task, run));
+        let job = |task: &Task| (&raw const task.req.work_req).cast_mut();
+        // SAFETY: all were submitted, and the loop has not run since.
+        unsafe {
+            assert_eq!(cancel_work(job(&held[0])), UV_EBUSY);
+            for task in queued.iter().step_by(2) {
+                assert_eq!(cancel_work(job(task)), 0);
+                assert_eq!(cancel_work(job(task)), UV_EBUSY);
+            }
+        }
+        GATE.closed.store(0, Ordering::SeqCst);
+        run_loop(owner);
+        all_done(&held, 1);
+        for (index, task) in queued.iter().enumerate() {
+            let cancelled = index % 2 == 0;
+            let status = task.status.load(Ordering::Relaxed) as c_int;
+            assert_eq!(status, if cancelled { UV_ECANCELED } else { 0 });
+            assert_eq!(task.ran.load(Ordering::Relaxed), u32::from(!cancelled));
+            assert_eq!(task.after.load(Ordering::Relaxed), 1);
+        }
+    });
+}
+
+fn a_forked_child_has_workers_of_its_own() {
+    with_loop(|owner| {
+        let before = [task()];
+        queue(owner, &before[0], run);
+        run_loop(owner);
+        all_done(&before, 1);
+        // SAFETY: the child uses its copy of the loop only, and leaves by _exit.
+        unsafe {
+            let pid = libc::fork();
+            assert!(pid >= 0);
+            if pid == 0 {
+                libc::alarm(20);
+                let mut good = uv_loop_fork(owner) == 0;
+                let mut one = task();
+                // A panic here would unwind through the test harness's copy: count instead.
+                let req = &raw mut one.req;
+                good &= uv_queue_work(owner, req, Some(run), Some(after)) == 0;
+                good &= uv_run(owner, UV_RUN_DEFAULT) == 0;
+                good &= one.status.load(Ordering::Relaxed) == 0;
+                libc::_exit(if good { 0 } else { 1 });
+            }
+            let mut status = 0;
+            assert_eq!(libc::waitpid(pid, &mut status, 0), pid);
+            assert_eq!(status, 0, "the child's work was not done");
+        }
+        let again = [task()];
+        queue(owner, &again[0], run);
+        run_loop(owner);
+        all_done(&again, 1);
+    });
+}
+
+fn the_pool_starts_again_after_its_end() {
+    for _ in 0..20 {
+        shutdown();
+        shutdown();
+        with_loop(|owner| {
+            let tasks = [task(), task(), task()];
+            tasks.iter().for_each(|task| queue(owner, task, run));
+            run_loop(owner);
+            all_done(&tasks, 1);
+        });
+    }
+}
+
+fn nonsense_is_refused() {
+    with_loop(|owner| {
+        let one = task();
+        let req = (&raw const one.req).cast_mut();
+        // SAFETY: refused before anything is touched.
+        unsafe {
+            assert_eq!(uv_queue_work(owner, req, None, Some(after)), UV_EINVAL);
+            assert_eq!(uv_queue_work(owner, req, Some(run), None), 0);
+        }
+        run_loop(owner);
+        assert_eq!(one.ran.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn thread_pool() {
+    nonsense_is_refused();
+    several_loops_share_the_workers();
+    loops_may_end_right_after_their_work();
+    jobs_not_begun_can_be_cancelled();
+    a_forked_child_has_workers_of_its_own();
+    the_pool_starts_again_after_its_end();
+    shutdown();
+}
