@@ -10,6 +10,7 @@
 //!   phase  loop_/{call,watch}                what several kinds of handle share
 //!   handle  req  metrics  names  getters     what all handles and requests share
 //!   thread/  inet  pair  misc  time  errors  version      leaves: no loop needed
+//!   missing/                                 what is not there yet
 //!   mem  status                              the allocator; Errno to int, in one place each
 //!   abi/                                     types that cross into C
 //! ```
