@@ -1,6 +1,6 @@
 //! One set of tests for every backend of the driver, against the kernel.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
@@ -409,6 +409,13 @@ fn unwatch_and_close_closes(kind: Kind) {
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     // And on nothing at all.
     l.driver.unwatch_and_close(&Watch::new());
+    // A driver that goes without having waited again.
+    let (server, mut client) = tcp_pair();
+    let watch = l.watch(server.into_raw_fd(), ready::IN | ready::DRAINS);
+    l.silent();
+    l.driver.unwatch_and_close(watch);
+    drop(l);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
 }
 
 fn a_port_is_free_after_unwatch_and_close(kind: Kind) {

@@ -1,6 +1,6 @@
 //! The ring alone, against the kernel.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::cell::RefCell;
 use std::io::{Read, Write};

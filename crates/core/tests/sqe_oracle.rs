@@ -1,6 +1,8 @@
 //! The oracle: every entry that core encodes equals what the `io-uring` crate encodes, byte for
 //! byte, over arbitrary field values.
 
+#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test, and lists of operations")]
+
 use std::collections::BTreeSet;
 
 use io_uring::{opcode as op, squeue, types};
@@ -543,9 +545,8 @@ fn poll_update_equals_the_header() {
     let flags = IoringPollFlags::UPDATE_EVENTS
         | IoringPollFlags::UPDATE_USER_DATA
         | IoringPollFlags::ADD_MULTI;
-    let mut theirs = io_uring_sqe::default();
-    theirs.opcode = IoringOp::PollRemove;
-    theirs.fd = -1;
+    let mut theirs =
+        io_uring_sqe { opcode: IoringOp::PollRemove, fd: -1, ..io_uring_sqe::default() };
     theirs.off_or_addr2.off = 0x1122_3344_5566_7788;
     theirs.addr_or_splice_off_in.user_data = 0x99aa_bbcc_ddee_ff00.into();
     theirs.len.poll_flags = flags;

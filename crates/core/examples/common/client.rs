@@ -13,13 +13,13 @@ const CONNECTIONS: usize = 20;
 const SIZES: [usize; 5] = [1, 64, 4096, 4097, 300_000];
 
 /// Says what went wrong.
-pub fn fail(error: &dyn Display) -> ExitCode {
+pub(crate) fn fail(error: &dyn Display) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
 }
 
 /// Runs `serve` until the client's connections have ended, and says `ok` when every byte came back.
-pub fn checked(
+pub(crate) fn checked(
     listener: TcpListener,
     serve: impl FnOnce(TcpListener, usize) -> Result<(), Errno>,
 ) -> Result<(), Errno> {

@@ -466,6 +466,21 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Descriptors that were given to us to close, and went out with no enter since.
+        let ring = self.ring();
+        if ring.pending() > 0 && ring.look().is_err() {
+            for sqe in ring.untaken() {
+                if let Token::Close { fd } = Token::decode(sqe.get_user_data()) {
+                    // SAFETY: given away by `unwatch_and_close`, and closed nowhere else.
+                    unsafe { rustix::io::close(fd) };
+                }
+            }
+        }
+    }
+}
+
 fn config() -> Config {
     // Without deferred completions a ring is slower than epoll: then epoll it is.
     let required = SetupFlags::SINGLE_ISSUER

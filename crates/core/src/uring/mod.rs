@@ -316,8 +316,8 @@ impl Ring {
             return unsafe { sys::io_uring_enter(fd, to_submit, wait_for, flags) };
         };
         let time = timespec(timeout);
-        let mut arg = sys::io_uring_getevents_arg::default();
-        arg.ts = sys::io_uring_ptr::new((&raw const time).cast_mut().cast());
+        let ts = sys::io_uring_ptr::new((&raw const time).cast_mut().cast());
+        let arg = sys::io_uring_getevents_arg { ts, ..Default::default() };
         flags |= IoringEnterFlags::EXT_ARG;
         // SAFETY: as above, and `time` outlives the call.
         unsafe { sys::io_uring_enter_arg(fd, to_submit, wait_for, flags, Some(&arg)) }
