@@ -69,9 +69,11 @@ impl Library {
     }
 }
 
+/// Where the program of this name is, for each library.
+type Programs = HashMap<(String, Option<Library>), PathBuf>;
+
 /// Programs made in this process so far.
-static MADE: LazyLock<Mutex<HashMap<(String, Option<Library>), PathBuf>>> =
-    LazyLock::new(Mutex::default);
+static MADE: LazyLock<Mutex<Programs>> = LazyLock::new(Mutex::default);
 
 /// Compiles the C files `sources` (relative to the workspace) to a program `name`, once in this
 /// process; without a library it links none.

@@ -3,6 +3,9 @@
 //!
 //! Test names are program::section::backend; the programs are in `c/`.
 
+// A test says what is wrong by panicking.
+#![allow(clippy::panic)]
+
 use uvring_ffi_tests::programs::{BACKENDS, Backend, Library, equal, printed};
 
 fn must(outcome: Result<(), String>) {

@@ -1,6 +1,9 @@
 //! The example HTTP server on every backend: right answers to good clients, and bad clients that
 //! neither stop it nor make it keep an fd or a byte.
 
+// A test says what is wrong by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
