@@ -150,6 +150,7 @@ on_both!(
     many_watches,
     starting_and_stopping_costs_nothing_visible,
     the_wait_is_bounded,
+    what_was_stopped_wakes_nobody,
     mistakes_are_answered,
     the_descriptor_is_pollable,
     a_forked_child_disturbs_nobody,
@@ -499,6 +500,36 @@ fn the_wait_is_bounded(kind: Kind) {
     assert!(start.elapsed() < Duration::from_secs(1));
     assert!(!l.driver.has_work());
     l.driver.unwatch(watch);
+}
+
+fn what_was_stopped_wakes_nobody(kind: Kind) {
+    let l = Loop::new(kind);
+    for flags in [0, ready::DRAINS] {
+        let pairs: Vec<_> = (0..5).map(|_| pair()).collect();
+        let watches: Vec<_> =
+            pairs.iter().map(|(a, _)| l.watch(a.as_raw_fd(), ready::IN | flags)).collect();
+        l.silent();
+        // Stopped, changed, and given away: the next wait lasts as long as it was told.
+        l.driver.unwatch(watches[0]);
+        l.set(watches[1], ready::IN | ready::PRI | flags).unwrap();
+        l.set(watches[2], ready::PRI | flags).unwrap();
+        l.driver.unwatch(watches[2]);
+        let waits = |ms| {
+            let start = Instant::now();
+            assert_eq!(l.round(Some(Duration::from_millis(ms))), []);
+            assert!(start.elapsed() >= Duration::from_millis(ms - 5), "{:?}", start.elapsed());
+        };
+        waits(30);
+        waits(30);
+        // And it is not deaf either: one arrival among the stopped ones ends it.
+        l.set(watches[1], ready::IN | flags).unwrap();
+        l.driver.unwatch(watches[4]);
+        (&pairs[3].1).write_all(b"x").unwrap();
+        let start = Instant::now();
+        assert_eq!(l.round(LONG), [(ptr::from_ref(watches[3]), ready::IN)]);
+        assert!(start.elapsed() < Duration::from_secs(2));
+        [1, 3].into_iter().for_each(|index| l.driver.unwatch(watches[index]));
+    }
 }
 
 fn mistakes_are_answered(kind: Kind) {

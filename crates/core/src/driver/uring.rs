@@ -53,6 +53,9 @@ pub(super) struct Driver {
     again: Queue,
     generation: Cell<u32>,
     in_flight: Cell<u32>,
+    /// Polls that are queued to be cancelled. Each brings one completion that nobody wants (its
+    /// own last one, or that nothing was found to cancel), so a wait waits for one more.
+    dying: Cell<u32>,
     /// Completions that may still be handed out before the next wait.
     budget: Cell<u32>,
     /// Between a wait and the `None` that ends its events.
@@ -85,6 +88,7 @@ impl Driver {
             again: Queue::new(),
             generation: Cell::new(0),
             in_flight: Cell::new(0),
+            dying: Cell::new(0),
             budget: Cell::new(0),
             in_round: Cell::new(false),
             pollable: OnceCell::new(),
@@ -104,7 +108,7 @@ impl Driver {
             watch.state.set(0);
             watch.generation.set(self.fresh_generation());
         } else if has(watch, ARMED) {
-            self.push(cancel_poll(watch))?;
+            self.cancel_later(watch)?;
             clear(watch, ARMED);
             // A report for the old interest that is already under way is dropped.
             watch.generation.set(self.fresh_generation());
@@ -129,7 +133,7 @@ impl Driver {
         let ours = self.ring().is_ours();
         // Entries for this descriptor may be queued: they go first.
         let queue = ours && (armed || self.ring().pending() > 0);
-        if armed && ours && self.push(cancel_poll(watch)).is_err() {
+        if armed && ours && self.cancel_later(watch).is_err() {
             self.end_poll_now(watch);
         }
         let close = Sqe::close(fd)
@@ -169,7 +173,7 @@ impl Driver {
         }
         let mut mark = ring.mark();
         for _ in 0..PATIENCE {
-            if ring.look().is_err() {
+            if self.look().is_err() {
                 // Another thread's ring (or a parent's): it goes with `move_here`.
                 return;
             }
@@ -179,6 +183,10 @@ impl Driver {
                 let gone =
                     cqe.user_data == cancel.get_user_data() && cqe.result() == Err(Errno::NOENT);
                 if ended || gone {
+                    if ring.ready() == 1 {
+                        // Else the next wait would not block, for the sake of this one.
+                        ring.pop();
+                    }
                     return;
                 }
             }
@@ -235,7 +243,7 @@ impl Driver {
     pub(super) fn flush(&self) {
         // What cannot go now goes with the next wait, which reports the error.
         if self.arm_all().is_ok() && self.ring().pending() > 0 {
-            let _ = self.ring().look();
+            let _ = self.look();
         }
     }
 
@@ -253,9 +261,9 @@ impl Driver {
         self.arm_all()?;
         let at_hand = || !self.again.is_empty() || ring.ready() > 0;
         let entered = if !at_hand() && timeout != Some(Duration::ZERO) {
-            ring.enter(timeout)
+            ring.enter_for(1 + self.dying.replace(0), timeout)
         } else if ring.pending() > 0 || (ring.ready() == 0 && ring.wants_enter()) {
-            ring.look()
+            self.look()
         } else {
             Ok(0)
         };
@@ -285,7 +293,7 @@ impl Driver {
         while self.budget.get() > 0 {
             let Some(cqe) = ring.pop() else {
                 // What was queued meanwhile goes out with the same enter.
-                if ring.wants_enter() && ring.look().is_ok() && ring.ready() > 0 {
+                if ring.wants_enter() && self.look().is_ok() && ring.ready() > 0 {
                     continue;
                 }
                 break;
@@ -397,6 +405,7 @@ impl Driver {
         // SAFETY: `old` is used no more, and no caller up the stack holds a reference: `wait` has
         // returned. The old ring is dropped here, and with it whatever it had armed.
         unsafe { *self.ring.get() = fresh };
+        self.dying.set(0);
         for fd in 0.. {
             let Some(slot) = table.slot(fd) else { break };
             // SAFETY: a non-null entry is a live watch.
@@ -414,11 +423,25 @@ impl Driver {
         let ring = self.ring();
         match ring.push(sqe) {
             Err(Errno::BUSY) => {
+                // What is dying may be over before the next wait.
+                self.dying.set(0);
                 ring.submit()?;
                 ring.push(sqe)
             }
             other => other,
         }
+    }
+
+    fn look(&self) -> Result<u32> {
+        self.dying.set(0);
+        self.ring().look()
+    }
+
+    /// Cancels the watch's poll with the next enter.
+    fn cancel_later(&self, watch: &Watch) -> Result<()> {
+        self.push(cancel_poll(watch))?;
+        self.dying.set(self.dying.get() + 1);
+        Ok(())
     }
 
     fn enqueue(&self, watch: &Watch) {

@@ -21,7 +21,8 @@ pub mod ready {
     /// Interest only: the watcher drains the descriptor at each report or calls
     /// [`Driver::again`](super::Driver::again), so the backend need not report twice what it has
     /// reported once. Without it (and without `EDGE`) the backend reports for as long as the
-    /// condition lasts.
+    /// condition lasts. A report that has `RDHUP`, asked for or not, tells that the end came
+    /// together with the data: the watcher must read up to it and not stop at a short read.
     pub const DRAINS: u32 = 1 << 20;
     /// Interest only: report each new arrival once and never again, as EPOLLET does.
     pub const EDGE: u32 = 1 << 31;

@@ -277,11 +277,19 @@ impl Ring {
     /// submitted; `EXIST` in a thread that the ring does not belong to; `BADF` in a forked child;
     /// `AGAIN` and `BUSY` when the kernel is short of memory.
     pub fn enter(&self, timeout: Option<Duration>) -> Result<u32> {
+        self.enter_for(1, timeout)
+    }
+
+    /// As [`enter`](Self::enter), waiting until there are `count` completions.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub fn enter_for(&self, count: u32, timeout: Option<Duration>) -> Result<u32> {
         if timeout == Some(Duration::ZERO) {
             return self.look();
         }
         let to_submit = self.publish()?;
-        self.enter_with(to_submit, 1, IoringEnterFlags::GETEVENTS, timeout)
+        self.enter_with(to_submit, count, IoringEnterFlags::GETEVENTS, timeout)
     }
 
     fn publish(&self) -> Result<u32> {
