@@ -1,11 +1,12 @@
 //! uvring-core: system calls become events.
 //!
-//! no_std, no allocation, nothing global. A file uses only layers below its own:
+//! no_std, no allocation, and nothing global but two notes about the process: whether the kernel
+//! refuses it a ring, and which child of a fork it is. A file uses only layers below its own:
 //!
 //! ```text
 //!   driver/{mod,watch,op}        the seam: Watch, Op, wait, next, fd
 //!   driver/{epoll,uring,sim}     one backend each
-//!   uring/{setup,map,sq,cq,sqe,buf_ring,probe}    one part of a ring each
+//!   uring/{setup,map,sq,cq,sqe,buf_ring,probe,process}    one part of a ring each
 //!   epoll   socket   file   wake                  one kernel object each
 //!   list    wheel    mpsc   clock   fd            plain data structures
 //! ```
