@@ -68,7 +68,7 @@ fn remaining(write: &uv_write_t) -> usize {
 ///
 /// # Returns
 /// 0; `UV_EBADF` without a descriptor, `UV_EPIPE` when the stream cannot be written, `UV_EINVAL` for
-/// a count beyond `INT_MAX`, `UV_ENOMEM`. Errors of the write itself come with the callback.
+/// a count of 0 or beyond `INT_MAX`, `UV_ENOMEM`. Errors of the write itself come with the callback.
 ///
 /// # Safety
 /// `req` is valid for writes until its callback, `stream` initialised, `bufs` has `nbufs` entries.
@@ -138,7 +138,7 @@ fn may_write(
     nbufs: c_uint,
     send_handle: *mut uv_stream_t,
 ) -> Result<(), c_int> {
-    if nbufs > c_int::MAX as c_uint {
+    if nbufs == 0 || nbufs > c_int::MAX as c_uint {
         return Err(UV_EINVAL);
     }
     if stream.io_watcher.fd.get() < 0 {
