@@ -117,12 +117,6 @@ pub(crate) fn alloc_one<T>() -> *mut T {
     alloc(mem::size_of::<T>()).cast()
 }
 
-/// Room for one `T`, all bits zero. Null when there is no memory.
-pub(crate) fn alloc_zeroed<T>() -> *mut T {
-    const { assert!(mem::align_of::<T>() <= mem::align_of::<libc::max_align_t>()) };
-    calloc(1, mem::size_of::<T>()).cast()
-}
-
 /// Room for `count` `T`s, not initialised. Null when there is no memory, the size overflows or is 0.
 pub(crate) fn alloc_array<T>(count: usize) -> *mut T {
     const { assert!(mem::align_of::<T>() <= mem::align_of::<libc::max_align_t>()) };
@@ -130,21 +124,6 @@ pub(crate) fn alloc_array<T>(count: usize) -> *mut T {
         Some(size) => alloc(size).cast(),
         None => ptr::null_mut(),
     }
-}
-
-/// A copy of the C string `s` on the heap. Null when there is no memory.
-///
-/// # Safety
-/// `s` is a C string.
-pub(crate) unsafe fn strdup(s: *const core::ffi::c_char) -> *mut core::ffi::c_char {
-    // SAFETY: the caller's word on `s`.
-    let size = unsafe { libc::strlen(s) } + 1;
-    let copy: *mut core::ffi::c_char = alloc(size).cast();
-    if !copy.is_null() {
-        // SAFETY: `s` has `size` bytes with its NUL, and so has the fresh block.
-        unsafe { ptr::copy_nonoverlapping(s, copy, size) };
-    }
-    copy
 }
 
 #[cfg(test)]
@@ -188,18 +167,8 @@ mod tests {
     #[test]
     fn free_keeps_errno() {
         status::set_errno(libc::EXDEV);
-        // SAFETY: fresh from `alloc_zeroed`.
-        unsafe { free(alloc_zeroed::<[u8; 1 << 20]>().cast()) };
+        // SAFETY: fresh from `calloc`, of a size that free gives back to the system.
+        unsafe { free(calloc(1 << 20, 4)) };
         assert_eq!(status::errno(), libc::EXDEV);
-    }
-
-    #[test]
-    fn strdup_copies_the_whole_string() {
-        // SAFETY: a literal in, a fresh block out.
-        unsafe {
-            let copy = strdup(c"hello".as_ptr());
-            assert_eq!(core::ffi::CStr::from_ptr(copy), c"hello");
-            free(copy.cast());
-        }
     }
 }
