@@ -93,10 +93,12 @@ pub(crate) fn collect(args: &Args) -> Result<Report> {
     let filter = args.filter.as_deref().map(Regex::new).transpose().context("--filter")?;
     let plain = libuv::reference(&source)?;
     let reference_programs = programs::build(&source, &programs::Subject::reference(&plain))?;
+    let must = report::must_pass(args.backend)?;
     let plan = |backend, filter: Option<&Regex>| Plan {
         backend,
         jobs: args.jobs.max(1),
         filter: filter.cloned(),
+        must: must.clone(),
     };
     if args.backend == Backend::Reference {
         let results = plan(Backend::Reference, filter.as_ref()).run(&reference_programs)?;

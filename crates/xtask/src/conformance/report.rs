@@ -140,13 +140,10 @@ impl Report {
         }
         let passed = self.with(Outcome::Pass);
         let ran: BTreeSet<&str> = self.results.iter().map(|result| result.name.as_str()).collect();
-        let expected = expected()?;
-        let must = expected.iter().filter(|(_, backends)| backends.contains(self.backend.name()));
-        Ok(must
-            .map(|(name, _)| name)
+        Ok(must_pass(self.backend)?
+            .into_iter()
             .filter(|name| !passed.contains(name.as_str()))
             .filter(|name| !self.partial || ran.contains(name.as_str()))
-            .cloned()
             .collect())
     }
 
@@ -228,6 +225,12 @@ fn expected() -> Result<BTreeMap<String, BTreeSet<String>>> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, rest)| (name.to_owned(), rest.split_whitespace().map(str::to_owned).collect()))
         .collect())
+}
+
+/// The tests that must pass on a backend.
+pub(super) fn must_pass(backend: Backend) -> Result<BTreeSet<String>> {
+    let list = expected()?.into_iter();
+    Ok(list.filter(|(_, set)| set.contains(backend.name())).map(|(name, _)| name).collect())
 }
 
 fn file(name: &str) -> PathBuf {

@@ -6,6 +6,7 @@ use super::sandbox::{self, Spec};
 use crate::dirs;
 use anyhow::{Context, Result, bail};
 use regex::Regex;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) backend: Backend,
     pub(crate) jobs: usize,
     pub(crate) filter: Option<Regex>,
+    /// Tests that must pass on this backend.
+    pub(crate) must: BTreeSet<String>,
 }
 
 impl Plan {
@@ -67,14 +70,11 @@ impl Plan {
         Ok(finished)
     }
 
-    /// Runs what failed once more, with the machine to itself.
+    /// Runs what failed once more, with the machine to itself; of many only what must pass.
     fn again(&self, programs: &Programs, results: &mut [TestResult]) -> Result<()> {
-        let failed = results.iter().filter(|result| result.failed()).count();
-        if failed > RUN_AGAIN {
-            println!("conformance: {failed} tests failed, none is run again");
-            return Ok(());
-        }
-        for result in results.iter_mut().filter(|result| result.failed()) {
+        let few = results.iter().filter(|result| result.failed()).count() <= RUN_AGAIN;
+        let wanted = |result: &TestResult| few || self.must.contains(&result.name);
+        for result in results.iter_mut().filter(|result| result.failed() && wanted(result)) {
             let again = self.one(programs, &result.name)?;
             *result = TestResult { alone: again.result == Outcome::Pass, ..again };
         }
