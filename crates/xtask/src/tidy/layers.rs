@@ -2,7 +2,8 @@
 //!
 //! The picture is the first text block of lib.rs: highest layer first, a line for each layer,
 //! module names before their description (`driver/{watch,op}  the seam`). A line that is
-//! indented deeper than the first one goes on with the layer above it.
+//! indented deeper than the first one goes on with the layer above it; `...` between braces is
+//! the rest of the folder. A file uses lower layers, and its own as long as that makes no circle.
 use anyhow::{Context, Result};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub(super) fn check(root: &Path, dir: &str) -> Result<Vec<String>> {
         return Ok(findings);
     }
     let uses = Uses::new()?;
+    let mut beside: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, module) in files.iter().zip(&modules) {
         let place = format!("{dir}/src/{}", path.display());
         let Some((unit, layer)) = place_of(&picture, module) else {
@@ -39,8 +41,9 @@ pub(super) fn check(root: &Path, dir: &str) -> Result<Vec<String>> {
             let Some((other, below)) = place_of(&picture, &used) else {
                 continue;
             };
-            if other != unit && below >= layer && !(below == layer && folder(other) == folder(unit))
-            {
+            if other != unit && below == layer && folder(&other) != folder(&unit) {
+                beside.entry(unit.clone()).or_default().insert(other);
+            } else if below > layer {
                 let finding = format!("{place}:{line}: {unit} uses {other}, which is not below");
                 if findings.last() != Some(&finding) {
                     findings.push(finding);
@@ -48,7 +51,27 @@ pub(super) fn check(root: &Path, dir: &str) -> Result<Vec<String>> {
             }
         }
     }
+    for (unit, others) in &beside {
+        for other in others.iter().filter(|other| unit < other && reaches(&beside, other, unit)) {
+            findings.push(format!("{dir}/src: {unit} and {other} use each other"));
+        }
+    }
     Ok(findings)
+}
+
+/// Whether uses inside a layer lead from one module to another.
+fn reaches(uses: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(name) = next.pop() {
+        if name == to {
+            return true;
+        }
+        if seen.insert(name) {
+            next.extend(uses.get(name).into_iter().flatten().map(String::as_str));
+        }
+    }
+    false
 }
 
 /// Rust files below `dir` but lib.rs and tests, relative to `base`.
@@ -80,15 +103,22 @@ fn folder(module: &str) -> &str {
     module.split('/').next().unwrap_or(module)
 }
 
-/// The longest entry of the picture that covers a module.
-fn place_of<'a>(picture: &'a Picture, module: &str) -> Option<(&'a str, usize)> {
+/// The longest entry of the picture that covers a module. A folder of which only files are
+/// drawn stands as high as the highest of them.
+fn place_of(picture: &Picture, module: &str) -> Option<(String, usize)> {
     let mut name = module;
     loop {
         if let Some((entry, layer)) = picture.get_key_value(name) {
-            return Some((entry, *layer));
+            return Some((entry.clone(), *layer));
         }
-        name = name.rsplit_once('/')?.0;
+        let Some((parent, _)) = name.rsplit_once('/') else {
+            break;
+        };
+        name = parent;
     }
+    let below = format!("{module}/");
+    let children = picture.iter().filter(|(entry, _)| entry.starts_with(&below));
+    children.map(|(_, layer)| *layer).max().map(|layer| (module.to_owned(), layer))
 }
 
 /// Reads the first text block.
@@ -143,7 +173,7 @@ fn expand(word: &str) -> Vec<String> {
     let inside = rest.trim_end_matches('}').split(',');
     inside
         .map(|name| match name {
-            "mod" => before.trim_end_matches('/').to_owned(),
+            "mod" | "..." => before.trim_end_matches('/').to_owned(),
             _ => format!("{before}{name}"),
         })
         .collect()
@@ -220,8 +250,17 @@ mod tests {
         let read = picture(text, &modules);
         let expected = [("a", 1), ("a/b", 1), ("c", 1), ("d", 1), ("low", 0), ("run", 2)];
         assert!(read.iter().map(|(name, layer)| (name.as_str(), *layer)).eq(expected));
-        assert_eq!(place_of(&read, "a/z/y"), Some(("a", 1)));
+        assert_eq!(place_of(&read, "a/z/y"), Some(("a".to_owned(), 1)));
         assert_eq!(place_of(&read, "Errno"), None);
+    }
+
+    #[test]
+    fn finds_circles() {
+        let uses = [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")];
+        let uses = uses.map(|(from, to)| (from.to_owned(), BTreeSet::from([to.to_owned()])));
+        let uses = BTreeMap::from(uses);
+        assert!(reaches(&uses, "b", "a"));
+        assert!(!reaches(&uses, "a", "d"));
     }
 
     #[test]
