@@ -5,7 +5,7 @@ use core::mem::{self, MaybeUninit};
 use core::ptr;
 
 use libc::{iovec, mmsghdr, msghdr, sockaddr, sockaddr_storage, socklen_t};
-use uvring_core::driver::ready::{ERR, IN};
+use uvring_core::driver::ready::IN;
 
 use super::{RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle, sys};
 use crate::abi::*;
@@ -125,10 +125,13 @@ pub(super) fn on_readable(udp: &uv_udp_t, errors: bool) {
     if errors && udp.recv_cb.get().is_some() && fd_of(udp) != -1 {
         drained &= receive(udp, true);
     }
-    // A watch says once what is there; what was left is asked for again.
+    // A watch may say only once what is there, so what was left is asked for again; but only if
+    // something was left, or a report of nothing would follow that epoll's users never see.
     if !drained && is_receiving(udp) {
-        let mask = if errors { IN | ERR } else { IN };
-        udp.inner().driver().again(&udp.io_watcher, mask);
+        let mask = sys::pending(fd_of(udp));
+        if mask != 0 {
+            udp.inner().driver().again(&udp.io_watcher, mask);
+        }
     }
 }
 

@@ -241,6 +241,16 @@ pub(super) unsafe fn recvmmsg(fd: c_int, headers: &mut [mmsghdr]) -> c_int {
     }
 }
 
+/// What there is to receive right now: bits of [`uvring_core::driver::ready`], which are poll's.
+pub(super) fn pending(fd: c_int) -> u32 {
+    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, and no waiting.
+    match unsafe { libc::poll(&mut entry, 1, 0) } {
+        1 => entry.revents as u32 & (libc::POLLIN | libc::POLLERR) as u32,
+        _ => 0,
+    }
+}
+
 /// Room for the control messages of an error report.
 #[repr(C, align(8))]
 pub(super) struct Control(pub(super) [MaybeUninit<u8>; 256]);
