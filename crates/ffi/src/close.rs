@@ -7,7 +7,7 @@ use uvring_core::list;
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::call;
-use crate::{r#async, phase, poll, stream, threadpool, timer, udp};
+use crate::{r#async, phase, pipe, poll, stream, threadpool, timer, udp};
 
 /// `void uv_close(uv_handle_t*, uv_close_cb)`: stops the handle now and calls `callback` (may be
 /// NULL) in a later turn; only then is the memory the program's again. Requests in flight end with
@@ -26,7 +26,8 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, callback: uv_close_c
         base.set(flag::CLOSING);
         base.close_cb.set(callback);
         match base.r#type.get() {
-            UV_TCP | UV_NAMED_PIPE | UV_TTY => stream::close(&*handle.cast()),
+            UV_TCP | UV_TTY => stream::close(&*handle.cast()),
+            UV_NAMED_PIPE => pipe::close(&*handle.cast()),
             UV_UDP => udp::close(&*handle.cast()),
             UV_POLL => poll::stop(&*handle.cast()),
             UV_TIMER => timer::stop(&*handle.cast()),

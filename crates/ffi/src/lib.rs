@@ -6,7 +6,7 @@
 //! ```text
 //!   uvring                                   our own functions
 //!   loop_/{run,poll,life,...}  close  dispatch      the turns, and who gets which event
-//!   tcp  udp/  poll  async  timer  idle  prepare  check  stream/  threadpool/
+//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  stream/  threadpool/
 //!   phase  loop_/{call,watch}                what several kinds of handle share
 //!   handle  req  metrics  names  getters     what all handles and requests share
 //!   thread/  inet  pair  misc  time  errors  version      leaves: no loop needed
@@ -39,6 +39,7 @@ pub mod missing;
 pub mod names;
 pub mod pair;
 mod phase;
+pub mod pipe;
 pub mod poll;
 pub mod prepare;
 pub mod req;

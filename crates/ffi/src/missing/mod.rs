@@ -10,7 +10,6 @@ pub mod fs;
 pub mod fs_event;
 pub mod fs_poll;
 pub mod os;
-pub mod pipe;
 pub mod process;
 pub mod signal;
 pub mod tty;

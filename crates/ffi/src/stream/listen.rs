@@ -5,10 +5,11 @@ use core::ffi::c_int;
 use uvring_core::driver::ready::IN;
 use uvring_core::{Errno, socket};
 
+use super::rights;
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
-use crate::{tcp, udp};
+use crate::{pipe, tcp, udp};
 
 /// Connections taken in a row, so that a flood of them does not starve the others.
 const ACCEPTS: u32 = 64;
@@ -35,6 +36,7 @@ pub unsafe extern "C" fn uv_listen(
     }
     let result = match this.r#type.get() {
         UV_TCP => tcp::listen(this, backlog),
+        UV_NAMED_PIPE => pipe::listen(this, backlog),
         _ => return UV_EINVAL,
     };
     if let Err(code) = result {
@@ -125,7 +127,9 @@ pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_str
     }
     let result = match client.r#type.get() {
         UV_TCP | UV_NAMED_PIPE => {
-            let result = super::open(client, fd, flag::READABLE | flag::WRITABLE);
+            // What a listener accepts is a socket; what came over an ipc pipe may be anything.
+            let known = if server.has(flag::LISTENING) { flag::SOCKET } else { 0 };
+            let result = super::open(client, fd, flag::READABLE | flag::WRITABLE | known);
             if result.is_ok() {
                 client.set(flag::BOUND);
             }
@@ -141,8 +145,13 @@ pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_str
     if result.is_err() {
         let _ = socket::close(fd);
     }
-    server.accepted_fd.set(-1);
-    let watching = watch::start(server.owner(), &server.io_watcher, IN);
+    rights::advance(server);
+    // A listener goes on; an ipc pipe reads when and as long as the program says so.
+    let watching = if server.has(flag::LISTENING) {
+        watch::start(server.owner(), &server.io_watcher, IN)
+    } else {
+        Ok(())
+    };
     match result.and(watching) {
         Ok(()) => 0,
         Err(code) => code,

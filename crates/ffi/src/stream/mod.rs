@@ -7,12 +7,14 @@
 //!   send      one attempt to get the queue's front into the kernel
 //!   listen    uv_listen, uv_accept
 //!   connect   the end of a connection attempt
+//!   rights    descriptors passed along on an ipc pipe
 //!   shutdown  uv_shutdown
 //! ```
 
 mod connect;
 pub mod listen;
 pub mod read;
+pub(crate) mod rights;
 mod send;
 pub mod shutdown;
 pub mod write;
@@ -68,9 +70,26 @@ pub(crate) fn open(stream: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_
     stream.set(flags);
     if stream.r#type.get() == UV_TCP {
         crate::tcp::apply_options(stream, fd)?;
+    } else if stream.r#type.get() == UV_NAMED_PIPE && !stream.has(flag::SOCKET) {
+        // FIFOs and other files are pipes too, and know nothing of sendmsg(2) and recv(2).
+        if socket::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_TYPE).is_ok() {
+            stream.set(flag::SOCKET);
+        }
     }
     stream.io_watcher.fd.set(fd);
     Ok(())
+}
+
+/// Whether the descriptor is a socket.
+fn is_socket(stream: &uv_stream_t) -> bool {
+    stream.r#type.get() == UV_TCP || stream.has(flag::SOCKET)
+}
+
+/// Whether handles can be passed along on this stream.
+pub(crate) fn is_ipc(stream: &uv_stream_t) -> bool {
+    stream.r#type.get() == UV_NAMED_PIPE
+        // SAFETY: the type says what the handle really is.
+        && unsafe { (*stream.as_ptr().cast::<uv_pipe_t>()).ipc.get() != 0 }
 }
 
 /// The descriptor is ready, or the stream was fed (`mask` is `OUT` then).
@@ -143,10 +162,7 @@ pub(crate) fn close(stream: &uv_stream_t) {
     stream.clear(flag::READABLE | flag::WRITABLE);
     stream.stop();
     stream.io_watcher.fd.set(-1);
-    let accepted = stream.accepted_fd.replace(-1);
-    if accepted != -1 {
-        let _ = socket::close(accepted);
-    }
+    rights::drop_all(stream);
 }
 
 /// Right before the close callback: requests in flight end with `UV_ECANCELED`.
@@ -195,7 +211,10 @@ pub unsafe extern "C" fn uv_is_writable(stream: *const uv_stream_t) -> c_int {
 /// # Safety
 /// `stream` is initialised.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_stream_set_blocking(stream: *mut uv_stream_t, blocking: c_int) -> c_int {
+pub unsafe extern "C" fn uv_stream_set_blocking(
+    stream: *mut uv_stream_t,
+    blocking: c_int,
+) -> c_int {
     // SAFETY: the caller's promise.
     let stream = unsafe { &*stream };
     send::send_deferred(stream);

@@ -6,7 +6,8 @@ use core::ptr;
 use uvring_core::driver::ready::{HUP, IN, OUT, RDHUP};
 use uvring_core::{Errno, socket};
 
-use super::is_reading;
+use super::rights::{self, Received};
+use super::{is_ipc, is_reading, is_socket};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
@@ -112,9 +113,22 @@ fn read(stream: &uv_stream_t) -> bool {
         if fd == -1 {
             return false;
         }
+        let mut cut = false;
         // SAFETY: the program lent `len` bytes at `base` until its read callback.
         let result = unsafe {
-            if stream.r#type.get() == UV_TCP {
+            if is_ipc(stream) {
+                match rights::receive(stream, fd, &buf) {
+                    Ok(Received { kept: Err(code), .. }) => {
+                        deliver(stream, code as isize, &buf);
+                        return true;
+                    }
+                    Ok(received) => {
+                        cut = received.cut;
+                        Ok(received.nread)
+                    }
+                    Err(error) => Err(error),
+                }
+            } else if is_socket(stream) {
                 socket::recv(fd, buf.base.cast(), buf.len)
             } else {
                 socket::read(fd, buf.base.cast(), buf.len)
@@ -128,6 +142,9 @@ fn read(stream: &uv_stream_t) -> bool {
             Ok(nread) => {
                 deliver(stream, nread as isize, &buf);
                 if nread < buf.len {
+                    if cut && is_reading(stream) && rights::more_waits(stream.io_watcher.fd.get()) {
+                        continue;
+                    }
                     stream.set(flag::READ_PARTIAL);
                     return false;
                 }

@@ -5,12 +5,15 @@
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
+use core::ptr;
 
 use uvring_core::driver::ready::OUT;
 use uvring_core::driver::{Kind, Request};
 use uvring_core::socket::{self, IoVec};
 use uvring_core::{Errno, list};
 
+use super::is_socket;
+use super::rights;
 use super::write::{self, book, finish, handed, of_link, op_of, rest};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
@@ -29,28 +32,108 @@ const RING_BYTES: usize = 8 * 1024;
 
 const _: () = assert!(size_of::<IoVec>() == size_of::<uv_buf_t>());
 
-/// Sends what was gathered for the end of the callback, because somebody wants it out now.
-pub(crate) fn send_deferred(stream: &uv_stream_t) {
-    if stream.has(flag::FLUSH_DUE) {
-        call::send_no_more(stream);
-        send(stream);
+/// A request was put on the queue, which was `idle` before: sends it now, or leaves it for later.
+///
+/// On epoll the first write of a callback goes out at once and the rest are gathered. On a ring all
+/// are gathered: if it stays at one small buffer, that shares a system call with other streams'.
+pub(super) fn queued(stream: &uv_stream_t, write: &uv_write_t, idle: bool) {
+    let second = counts_as_second(stream);
+    let gathers = may_gather(stream);
+    if !stream.connect_req.get().is_null() || stream.has(flag::FLUSH_DUE) {
+        // Goes out with the rest.
+    } else if idle && gathers && (second || fits_ring(stream, write)) {
+        call::send_later(stream);
+        if !second {
+            // A write that the kernel is about to take is not queued: programs look at the size.
+            hand(stream, write);
+        }
+    } else if stream.has(flag::IN_FLIGHT) && gathers {
+        call::send_later(stream);
+    } else if idle || stream.has(flag::IN_FLIGHT) {
+        if settle(stream) {
+            send(stream);
+        }
+    } else if let Err(code) = watch::start(stream.owner(), &stream.io_watcher, OUT) {
+        write::fail_queued(stream, code);
     }
 }
 
-/// Sends as much of the queue as the kernel takes. Calls nobody back: what ends is fed.
+/// Whether there is an end of the callback to wait for, and the stream may wait for it.
+fn may_gather(stream: &uv_stream_t) -> bool {
+    let inner = stream.inner();
+    inner.coalesce.get()
+        && inner.depth.get() != 0
+        && !stream.has(flag::NO_COALESCE | flag::BLOCKING_WRITES)
+}
+
+/// Counts the stream's writes in the running callback. True for any but the first, and for the
+/// first if the stream wrote more than once in the last callback in which it wrote.
+fn counts_as_second(stream: &uv_stream_t) -> bool {
+    let serial = stream.inner().serial.get() as usize;
+    // SAFETY: the second half of `u` holds plain words of a stream.
+    let (last, count) = unsafe { (&stream.u.words[2], &stream.u.words[3]) };
+    if last.replace(serial) != serial {
+        return count.replace(1) >= 2;
+    }
+    count.set(count.get() + 1);
+    true
+}
+
+/// Gives out what waits for the end of the callback, because somebody wants it out now.
+pub(crate) fn send_deferred(stream: &uv_stream_t) {
+    if stream.has(flag::FLUSH_DUE) {
+        call::send_no_more(stream);
+        if settle(stream) {
+            send_directly(stream);
+        }
+    } else if stream.has(flag::IN_FLIGHT) && settle(stream) {
+        send_directly(stream);
+    }
+}
+
+/// Waits no longer for the operation in flight than its system call takes. True when the queue's
+/// front is the library's again.
+fn settle(stream: &uv_stream_t) -> bool {
+    if !stream.has(flag::IN_FLIGHT) {
+        return true;
+    }
+    // SAFETY: the queue holds live requests, and what is in flight is its front.
+    unsafe {
+        let Some(link) = list::first(&raw const stream.write_queue) else { return false };
+        let write = of_link(link);
+        match stream.inner().driver().reap(op_of(write)) {
+            Some(result) => {
+                settled(stream, write, result);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Sends as much of the queue as the kernel takes, or hands it to the ring. Calls nobody back: what
+/// ends is fed.
 pub(crate) fn send(stream: &uv_stream_t) {
     stream.clear(flag::FLUSH_DUE);
-    if stream.has(flag::IN_FLIGHT) {
+    if !settle(stream) {
         return;
     }
+    // SAFETY: the queue holds live requests.
+    let Some(first) = (unsafe { list::first(&raw const stream.write_queue) }) else { return };
+    // SAFETY: as above.
+    let first = unsafe { of_link(first) };
+    if !call::inside(stream.owner()) || !hand_over(stream, first) {
+        send_directly(stream);
+    }
+}
+
+fn send_directly(stream: &uv_stream_t) {
     for _ in 0..ATTEMPTS {
         // SAFETY: the queue holds live requests.
         let Some(first) = (unsafe { list::first(&raw const stream.write_queue) }) else { return };
         // SAFETY: as above.
         let first = unsafe { of_link(first) };
-        if hand_over(stream, first) {
-            return;
-        }
+        take_back(stream, first);
         match gathered(stream, first) {
             Ok((written, all)) => {
                 book(stream, written);
@@ -89,6 +172,9 @@ fn gathered(stream: &uv_stream_t, first: &uv_write_t) -> Result<(usize, bool), c
         second.is_none()
     };
     let bufs = rest(first);
+    if !first.send_handle.get().is_null() {
+        return with_handle(stream, first);
+    }
     if only && bufs.len() <= GATHER {
         let wanted: usize = bufs.iter().map(|buf| buf.len).sum();
         // SAFETY: the program vouches for its buffers until the callback.
@@ -102,6 +188,10 @@ fn gathered(stream: &uv_stream_t, first: &uv_write_t) -> Result<(usize, bool), c
     while let Some(link) = next {
         // SAFETY: the queue holds live requests.
         let write = unsafe { of_link(link) };
+        if !write.send_handle.get().is_null() {
+            // A handle belongs to the first byte of its own message.
+            break;
+        }
         for buf in rest(write) {
             if count == GATHER {
                 break;
@@ -120,6 +210,37 @@ fn gathered(stream: &uv_stream_t, first: &uv_write_t) -> Result<(usize, bool), c
     Ok((written, written == wanted))
 }
 
+/// One system call for a write that passes a handle along, which travels with its first byte.
+fn with_handle(stream: &uv_stream_t, write: &uv_write_t) -> Result<(usize, bool), c_int> {
+    let bufs = rest(write);
+    let count = bufs.len().min(GATHER);
+    let wanted: usize = bufs.iter().map(|buf| buf.len).sum();
+    // SAFETY: the program keeps the handle until it has travelled, and vouches for its buffers.
+    let written = unsafe {
+        let right = rights::fd_of(write.send_handle.get())?;
+        write_right(stream, bufs.as_ptr().cast(), count, right)
+    }?;
+    write.send_handle.set(ptr::null_mut());
+    Ok((written, written == wanted))
+}
+
+/// sendmsg(2) with a descriptor, once.
+///
+/// # Safety
+/// As for [`write_now`].
+pub(super) unsafe fn write_right(
+    stream: &uv_stream_t,
+    bufs: *const IoVec,
+    count: usize,
+    right: c_int,
+) -> Result<usize, c_int> {
+    // SAFETY: the caller's promise.
+    match unsafe { rights::send(stream.io_watcher.fd.get(), bufs, count, right) } {
+        Err(UV_ENOBUFS) => Err(UV_EAGAIN),
+        other => other,
+    }
+}
+
 /// sendmsg(2) or writev(2), once.
 ///
 /// # Safety
@@ -132,7 +253,7 @@ pub(super) unsafe fn write_now(
     let fd = stream.io_watcher.fd.get();
     // SAFETY: the caller's promise.
     let result = unsafe {
-        if stream.r#type.get() == UV_TCP {
+        if is_socket(stream) {
             socket::sendmsg(fd, bufs, count, 0)
         } else {
             socket::writev(fd, bufs, count)
@@ -144,34 +265,50 @@ pub(super) unsafe fn write_now(
     }
 }
 
+/// Whether the ring is the better way for this write.
+fn fits_ring(stream: &uv_stream_t, write: &uv_write_t) -> bool {
+    let [buf] = rest(write) else { return false };
+    buf.len != 0
+        && buf.len <= RING_BYTES
+        && stream.inner().driver().kind() == Kind::Uring
+        && is_socket(stream)
+        && !stream.has(flag::BLOCKING_WRITES)
+        && write.send_handle.get().is_null()
+}
+
+/// Counts a write of one buffer as gone.
+fn hand(stream: &uv_stream_t, write: &uv_write_t) {
+    let bytes = rest(write).iter().map(|buf| buf.len).sum();
+    handed(write).set(bytes);
+    stream.write_queue_size.set(stream.write_queue_size.get() - bytes);
+}
+
+/// Counts it as queued again.
+pub(super) fn take_back(stream: &uv_stream_t, write: &uv_write_t) {
+    stream.write_queue_size.set(stream.write_queue_size.get() + handed(write).replace(0));
+}
+
 /// Gives the front of the queue to the ring, if the loop has one and it is worth it.
 fn hand_over(stream: &uv_stream_t, first: &uv_write_t) -> bool {
-    let driver = stream.inner().driver();
-    if driver.kind() != Kind::Uring
-        || stream.has(flag::BLOCKING_WRITES)
-        || stream.r#type.get() != UV_TCP
-        || !call::inside(stream.owner())
-    {
+    // SAFETY: `first` is on the queue.
+    let more = unsafe { list::after(&raw const stream.write_queue, &raw const first.queue) };
+    if more.is_some() || !fits_ring(stream, first) {
         return false;
     }
     let [buf] = rest(first) else { return false };
-    // SAFETY: `first` is on the queue.
-    let more = unsafe { list::after(&raw const stream.write_queue, &raw const first.queue) };
-    if more.is_some() || buf.len == 0 || buf.len > RING_BYTES {
-        return false;
-    }
     let request = Request::Send {
         fd: stream.io_watcher.fd.get(),
         buf: buf.base.cast_const().cast(),
         len: buf.len as u32,
-        flags: 0,
+        flags: libc::MSG_DONTWAIT as u32,
     };
     // SAFETY: the request and its buffer stay until its callback, which comes after `Done`.
-    if unsafe { driver.submit(op_of(first), &request) }.is_err() {
+    if unsafe { stream.inner().driver().submit(op_of(first), &request) }.is_err() {
         return false;
     }
-    handed(first).set(buf.len);
-    stream.write_queue_size.set(stream.write_queue_size.get() - buf.len);
+    if handed(first).get() == 0 {
+        hand(stream, first);
+    }
     stream.set(flag::IN_FLIGHT);
     true
 }
@@ -180,20 +317,24 @@ fn hand_over(stream: &uv_stream_t, first: &uv_write_t) -> bool {
 pub(crate) fn write_done(write: &uv_write_t, result: i32) {
     // SAFETY: a stream is not finished while one of its writes is with the kernel.
     let stream = unsafe { &*write.handle.get() };
+    settled(stream, write, result);
+    if !stream.is_closing() {
+        super::advance(stream);
+    }
+}
+
+/// Books the ring's answer.
+fn settled(stream: &uv_stream_t, write: &uv_write_t, result: i32) {
     stream.clear(flag::IN_FLIGHT);
-    stream.write_queue_size.set(stream.write_queue_size.get() + handed(write).replace(0));
+    take_back(stream, write);
     match usize::try_from(result) {
         Ok(written) => book(stream, written),
-        Err(_) if result == UV_EAGAIN || result == -libc::EINTR || result == UV_ENOBUFS => {}
+        Err(_) if result == UV_EAGAIN || result == UV_EINTR || result == UV_ENOBUFS => {}
         Err(_) => {
             write.error.set(result);
             finish(stream, write);
         }
     }
-    if stream.is_closing() {
-        return;
-    }
-    super::advance(stream);
 }
 
 /// Asks the ring to give back what it has of a stream that closes.

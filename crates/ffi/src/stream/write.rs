@@ -5,10 +5,9 @@ use core::mem::ManuallyDrop;
 use core::ptr;
 
 use uvring_core::driver::Op;
-use uvring_core::driver::ready::OUT;
 use uvring_core::list::{self, Link};
 
-use super::send;
+use super::{is_ipc, rights, send};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
@@ -88,7 +87,8 @@ pub unsafe extern "C" fn uv_write(
 /// along on an ipc pipe.
 ///
 /// # Returns
-/// As there; `UV_EINVAL` for a handle on anything but an ipc pipe.
+/// As there; `UV_EINVAL` for a handle on anything but an ipc pipe, `UV_EBADF` for a handle that is
+/// closing, without a descriptor, or neither TCP, pipe nor UDP.
 ///
 /// # Safety
 /// As there; `send_handle` is NULL or initialised.
@@ -111,29 +111,21 @@ pub unsafe extern "C" fn uv_write2(
         if let Err(code) = init(req, this, bufs, nbufs, callback) {
             return code;
         }
+        write.send_handle.set(send_handle);
         let idle = list::is_empty(&raw const this.write_queue);
         op(write).user[word::QUEUED].set(1);
         this.write_queue_size.set(this.write_queue_size.get() + remaining(write));
         list::push_back(&raw const this.write_queue, &raw const write.queue);
-        if !this.connect_req.get().is_null() {
-            // Goes out when the connection stands.
-        } else if idle {
-            if gathers(this) {
-                call::send_later(this);
-            } else {
-                send::send(this);
-            }
-        } else if !this.has(flag::FLUSH_DUE | flag::IN_FLIGHT)
-            && let Err(code) = watch::start(this.owner(), &this.io_watcher, OUT)
-        {
-            fail_queued(this, code);
-        }
+        send::queued(this, write, idle);
     }
     0
 }
 
 /// What has to hold before anything is queued or written.
-fn may_write(
+///
+/// # Safety
+/// `send_handle` is NULL or initialised.
+unsafe fn may_write(
     stream: &uv_stream_t,
     nbufs: c_uint,
     send_handle: *mut uv_stream_t,
@@ -147,11 +139,14 @@ fn may_write(
     if !stream.has(flag::WRITABLE) {
         return Err(UV_EPIPE);
     }
-    if !send_handle.is_null() {
-        // Handles travel on ipc pipes only, and pipes are not there yet.
+    if send_handle.is_null() {
+        return Ok(());
+    }
+    if !is_ipc(stream) {
         return Err(UV_EINVAL);
     }
-    Ok(())
+    // SAFETY: the caller's promise.
+    unsafe { rights::fd_of(send_handle) }.map(|_| ())
 }
 
 /// Makes a write request of the program's memory and copies the array of buffers.
@@ -193,29 +188,6 @@ unsafe fn init(
     Ok(())
 }
 
-/// Whether this write waits for the end of the running callback. The first one does not, unless
-/// the stream wrote more than once the last time it wrote in a callback.
-fn gathers(stream: &uv_stream_t) -> bool {
-    let inner = stream.inner();
-    if !inner.coalesce.get()
-        || inner.depth.get() == 0
-        || stream.has(flag::NO_COALESCE | flag::BLOCKING_WRITES)
-    {
-        return false;
-    }
-    let serial = inner.serial.get() as usize;
-    // SAFETY: the second half of `u` holds plain words of a stream.
-    let (last, count) = unsafe { (&stream.u.words[2], &stream.u.words[3]) };
-    // The lowest bit of `count` says whether the stream gathers in the present callback.
-    if last.replace(serial) != serial {
-        let wrote_more = count.get() >> 1 >= 2;
-        count.set(2 | usize::from(wrote_more));
-        return wrote_more;
-    }
-    count.set(count.get() + 2);
-    true
-}
-
 /// `int uv_try_write(uv_stream_t*, const uv_buf_t bufs[], unsigned nbufs)`: writes what fits now,
 /// without queueing. What uv_write gathered goes out first.
 ///
@@ -254,11 +226,17 @@ pub unsafe extern "C" fn uv_try_write2(
     if this.write_queue_size.get() != 0 || this.has(flag::IN_FLIGHT) {
         return UV_EAGAIN;
     }
-    if let Err(code) = may_write(this, nbufs, send_handle) {
-        return code;
-    }
     // SAFETY: the caller's promise.
-    match unsafe { send::write_now(this, bufs.cast(), nbufs as usize) } {
+    let result = unsafe {
+        may_write(this, nbufs, send_handle).and_then(|()| {
+            if send_handle.is_null() {
+                return send::write_now(this, bufs.cast(), nbufs as usize);
+            }
+            let right = rights::fd_of(send_handle)?;
+            send::write_right(this, bufs.cast(), nbufs as usize, right)
+        })
+    };
+    match result {
         Ok(written) => c_int::try_from(written).unwrap_or(c_int::MAX),
         Err(code) => code,
     }
@@ -283,11 +261,11 @@ pub unsafe extern "C" fn uv_write_nwritten(req: *const uv_write_t) -> usize {
 pub(crate) unsafe fn cancel(req: *mut uv_write_t) -> c_int {
     // SAFETY: the caller's promise.
     let write = unsafe { &*req };
-    if op(write).user[word::QUEUED].get() == 0 {
-        return 0;
-    }
-    // SAFETY: a queued request's stream is live.
+    // SAFETY: a request's stream is live until its callback has returned.
     let stream = unsafe { &*write.handle.get() };
+    if op(write).user[word::QUEUED].get() == 0 {
+        return if stream.is_closing() { UV_EBUSY } else { 0 };
+    }
     if op(write).in_flight() {
         stream.inner().driver().cancel(op(write));
         return 0;
@@ -334,6 +312,7 @@ pub(super) fn book(stream: &uv_stream_t, written: usize) {
 /// Takes a request off the queue; its callback is due.
 pub(super) fn finish(stream: &uv_stream_t, write: &uv_write_t) {
     op(write).user[word::QUEUED].set(0);
+    send::take_back(stream, write);
     // SAFETY: the request is on the stream's queue and live until its callback.
     unsafe {
         list::remove(&raw const write.queue);
