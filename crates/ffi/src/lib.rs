@@ -9,7 +9,7 @@
 //!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  stream/  threadpool/
 //!   phase  loop_/{call,watch}                what several kinds of handle share
 //!   handle  req  metrics  names  getters     what all handles and requests share
-//!   thread/  inet  pair  misc  time  errors  version      leaves: no loop needed
+//!   thread/  os/  inet  pair  misc  time  errors  version      leaves: no loop needed
 //!   missing/                                 what is not there yet
 //!   mem  status                              the allocator; Errno to int, in one place each
 //!   abi/                                     types that cross into C
@@ -37,6 +37,7 @@ pub mod metrics;
 pub mod misc;
 pub mod missing;
 pub mod names;
+pub mod os;
 pub mod pair;
 mod phase;
 pub mod pipe;

@@ -144,15 +144,6 @@ pub unsafe extern "C" fn uv_os_setpriority(pid: uv_pid_t, priority: c_int) -> c_
     UV_ENOSYS
 }
 
-/// Not there yet: 1, the least there can be.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_available_parallelism() -> c_uint {
-    1
-}
-
 /// Not there yet: `UV_ENOSYS`.
 ///
 /// # Safety
@@ -171,41 +162,6 @@ pub unsafe extern "C" fn uv_cpu_info(
 /// Reads and writes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_free_cpu_info(cpu_infos: *mut uv_cpu_info_t, count: c_int) {}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_interface_addresses(
-    addresses: *mut *mut uv_interface_address_t,
-    count: *mut c_int,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: nothing is done.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_free_interface_addresses(
-    addresses: *mut uv_interface_address_t,
-    count: c_int,
-) {
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_os_environ(
-    envitems: *mut *mut uv_env_item_t,
-    count: *mut c_int,
-) -> c_int {
-    UV_ENOSYS
-}
 
 /// Not there yet: nothing is done.
 ///
@@ -245,24 +201,6 @@ pub unsafe extern "C" fn uv_os_unsetenv(name: *const c_char) -> c_int {
     UV_ENOSYS
 }
 
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_os_gethostname(buffer: *mut c_char, size: *mut usize) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_os_uname(buffer: *mut uv_utsname_t) -> c_int {
-    UV_ENOSYS
-}
-
 /// Not there yet: nothing is done.
 ///
 /// # Safety
@@ -282,32 +220,6 @@ pub unsafe extern "C" fn uv_random(
     buflen: usize,
     flags: c_uint,
     cb: uv_random_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_if_indextoname(
-    ifindex: c_uint,
-    buffer: *mut c_char,
-    size: *mut usize,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_if_indextoiid(
-    ifindex: c_uint,
-    buffer: *mut c_char,
-    size: *mut usize,
 ) -> c_int {
     UV_ENOSYS
 }
@@ -373,4 +285,16 @@ pub unsafe extern "C" fn uv_get_constrained_memory() -> u64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_get_available_memory() -> u64 {
     0
+}
+
+/// Not there yet: `UV_ENOSYS`.
+///
+/// # Safety
+/// Reads and writes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_os_environ(
+    envitems: *mut *mut uv_env_item_t,
+    count: *mut c_int,
+) -> c_int {
+    UV_ENOSYS
 }
