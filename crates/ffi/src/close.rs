@@ -99,4 +99,6 @@ unsafe fn finish(owner: &uv_loop_t, handle: *mut uv_handle_t) {
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_library_shutdown() {
     threadpool::shutdown();
+    // SAFETY: the program makes no other call at this time, by this function's contract.
+    unsafe { crate::errors::free_texts() };
 }

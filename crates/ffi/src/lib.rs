@@ -6,7 +6,7 @@
 //! ```text
 //!   uvring                                   our own functions
 //!   loop_/{run,poll,life,...}  close  dispatch      the turns, and who gets which event
-//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  stream/  threadpool/
+//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  stream/  fs/  threadpool/
 //!   phase  loop_/{call,watch}                what several kinds of handle share
 //!   handle  req  metrics  names  getters     what all handles and requests share
 //!   thread/  os/  inet  pair  misc  time  errors  version      leaves: no loop needed
@@ -27,6 +27,7 @@ pub mod check;
 pub mod close;
 mod dispatch;
 pub mod errors;
+pub mod fs;
 pub mod getters;
 pub mod handle;
 pub mod idle;

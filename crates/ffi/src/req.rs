@@ -75,6 +75,7 @@ pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
     unsafe {
         match (*req).r#type.get() {
             UV_WRITE => crate::stream::cancel_write(req.cast()),
+            UV_FS => crate::threadpool::cancel_work(&raw mut (*req.cast::<uv_fs_t>()).work_req),
             UV_WORK => crate::threadpool::cancel_work(&raw mut (*req.cast::<uv_work_t>()).work_req),
             _ => UV_EINVAL,
         }

@@ -101,10 +101,10 @@ pub unsafe extern "C" fn uv_tcp_open(tcp: *mut uv_tcp_t, sock: uv_os_sock_t) -> 
 }
 
 /// `int uv_tcp_bind(uv_tcp_t*, const struct sockaddr*, unsigned flags)`: `UV_TCP_IPV6ONLY`,
-/// `UV_TCP_REUSEPORT`. An address in use is reported by uv_listen or uv_tcp_connect.
+/// `UV_TCP_REUSEPORT`; other flags are ignored. An address in use is reported by uv_listen or uv_tcp_connect.
 ///
 /// # Returns
-/// 0; `UV_EINVAL` for a closing handle, an unknown flag or family, or IPV6ONLY without IPv6; what
+/// 0; `UV_EINVAL` for a closing handle or one that is not TCP, an unknown family, or IPV6ONLY without IPv6; what
 /// bind(2) says.
 ///
 /// # Safety
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn uv_tcp_bind(
     // SAFETY: the caller's promise.
     unsafe {
         let stream = stream_of(&*tcp);
-        if stream.is_closing() || flags & !(UV_TCP_IPV6ONLY as c_uint | UV_TCP_REUSEPORT as c_uint) != 0 {
+        if stream.is_closing() || stream.r#type.get() != UV_TCP {
             return UV_EINVAL;
         }
         match bind(stream, addr, flags) {
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn uv_tcp_connect(
     // SAFETY: the caller's promise.
     unsafe {
         let stream = stream_of(&*tcp);
-        if stream.is_closing() {
+        if stream.is_closing() || stream.r#type.get() != UV_TCP {
             return UV_EINVAL;
         }
         if let Err(code) = connect(stream, addr) {
@@ -417,8 +417,10 @@ unsafe fn address(
         if stream.is_closing() || fd < 0 {
             return UV_EBADF;
         }
-        let Ok(mut len) = u32::try_from(*namelen) else { return UV_EINVAL };
+        // A negative length gets the kernel's answer, which looks at the socket first.
+        let mut len = u32::try_from(*namelen).unwrap_or(0);
         match get(fd, name.cast::<c_void>().cast(), &raw mut len) {
+            Ok(()) if *namelen < 0 => UV_EINVAL,
             Ok(()) => {
                 *namelen = len as c_int;
                 0

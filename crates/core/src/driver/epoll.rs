@@ -81,6 +81,10 @@ impl Driver {
 
     pub(super) fn cancel(&self, _op: &Op) {}
 
+    pub(super) fn reap(&self, _op: &Op) -> Option<i32> {
+        None
+    }
+
     pub(super) fn flush(&self) {}
 
     pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<bool> {

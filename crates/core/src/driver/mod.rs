@@ -228,6 +228,12 @@ impl Driver {
         on_backend!(self, backend => backend.cancel(op));
     }
 
+    /// Hands what was submitted to the kernel and takes `op`'s result if it is there at once. There
+    /// is no `Done` for it then; otherwise it still comes.
+    pub fn reap(&self, op: &Op) -> Option<i32> {
+        on_backend!(self, backend => backend.reap(op))
+    }
+
     /// Hands what was submitted to the kernel now instead of with the next wait.
     pub fn flush(&self) {
         on_backend!(self, backend => backend.flush());

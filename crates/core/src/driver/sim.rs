@@ -193,6 +193,11 @@ impl Driver {
         }
     }
 
+    /// Completions come in the script's order only.
+    pub(super) fn reap(&self, _op: &Op) -> Option<i32> {
+        None
+    }
+
     pub(super) fn flush(&self) {}
 
     pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<bool> {

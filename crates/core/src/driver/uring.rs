@@ -240,6 +240,17 @@ impl Driver {
         self.flush_for_embedder();
     }
 
+    pub(super) fn reap(&self, op: &Op) -> Option<i32> {
+        if !op.in_flight() {
+            return None;
+        }
+        self.flush();
+        let cqe = self.ring().take(Token::Op((&raw const *op).addr()).encode())?;
+        op.state.set(0);
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        Some(cqe.raw())
+    }
+
     pub(super) fn flush(&self) {
         // What cannot go now goes with the next wait, which reports the error.
         if self.arm_all().is_ok() && self.ring().pending() > 0 {

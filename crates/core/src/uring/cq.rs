@@ -113,6 +113,22 @@ impl Cq {
         unsafe { self.cqes.add(place).read() }
     }
 
+    /// Takes the completion that carries `user_data` out of turn: what is left in its place carries 0.
+    pub(super) fn take(&self, user_data: u64) -> Option<Cqe> {
+        let (mut index, tail) = (self.head(), self.tail());
+        while index != tail {
+            let place = (index & (self.entries - 1)) as usize;
+            let cqe = self.get(index);
+            if cqe.user_data == user_data {
+                // SAFETY: between head and tail the place is ours; as in `get`.
+                unsafe { (&raw mut (*self.cqes.add(place).as_ptr()).user_data).write(0) };
+                return Some(cqe);
+            }
+            index = index.wrapping_add(1);
+        }
+        None
+    }
+
     pub(super) fn pop(&self) -> Option<Cqe> {
         let head = self.head();
         if head == self.tail() {

@@ -231,6 +231,12 @@ impl Ring {
         (0..count).map(move |n| self.cq.get(start.wrapping_add(n)))
     }
 
+    /// Takes the completion that carries `user_data`, if it is there, out of turn. What is left in
+    /// its place carries 0.
+    pub fn take(&self, user_data: u64) -> Option<Cqe> {
+        if self.is_ours() { self.cq.take(user_data) } else { None }
+    }
+
     /// How many completions the queue holds.
     pub fn capacity(&self) -> u32 {
         self.cq.entries()

@@ -16,11 +16,11 @@ pub(crate) fn out(owner: &uv_loop_t, callback: impl FnOnce()) {
     inner.serial.set(inner.serial.get() + 1);
     inner.depth.set(inner.depth.get() + 1);
     callback();
-    inner.depth.set(inner.depth.get() - 1);
     // SAFETY: the list head of an initialised loop.
     if unsafe { !list::is_empty(&raw const owner.watcher_queue) } {
         send_deferred(owner);
     }
+    inner.depth.set(inner.depth.get() - 1);
 }
 
 /// Sends what streams have gathered.

@@ -26,6 +26,16 @@ static LOOPS: Registry = Registry {
     ready: AtomicBool::new(false),
 };
 
+/// Before a fork: what the running callback has gathered goes out now, or parent and child would
+/// both send it. Then takes the lock, so that the child does not inherit it from another thread.
+unsafe extern "C" fn before_fork() {
+    // SAFETY: as in `at_exit`.
+    unsafe {
+        lock();
+        send_gathered();
+    }
+}
+
 unsafe extern "C" fn lock() {
     // SAFETY: a statically initialised mutex.
     unsafe { libc::pthread_mutex_lock(LOOPS.lock.get()) };
@@ -43,8 +53,7 @@ pub(super) fn add(inner: &Inner) {
         lock();
         if !LOOPS.ready.swap(true, Ordering::Relaxed) {
             list::init(&raw const LOOPS.head);
-            // A fork must not leave the child with a lock that another thread held.
-            libc::pthread_atfork(Some(lock), Some(unlock), Some(unlock));
+            libc::pthread_atfork(Some(before_fork), Some(unlock), Some(unlock));
         }
         list::push_back(&raw const LOOPS.head, &raw const inner.place);
         unlock();
@@ -79,6 +88,16 @@ unsafe extern "C" fn at_exit() {
         if libc::pthread_mutex_trylock(LOOPS.lock.get()) != 0 {
             return;
         }
+        send_gathered();
+        unlock();
+    }
+}
+
+/// # Safety
+/// The lock is held and the list initialised.
+unsafe fn send_gathered() {
+    // SAFETY: listed loops are open, and those of this thread are touched by nobody else.
+    unsafe {
         let mut next = list::first(&raw const LOOPS.head);
         while let Some(link) = next {
             let inner = &*link.byte_sub(core::mem::offset_of!(Inner, place)).cast::<Inner>();
@@ -88,7 +107,6 @@ unsafe extern "C" fn at_exit() {
             }
             next = list::after(&raw const LOOPS.head, link);
         }
-        unlock();
     }
 }
 

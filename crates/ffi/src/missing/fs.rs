@@ -1,93 +1,8 @@
 //! File operations: not there yet.
 
-use core::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int};
 
 use crate::abi::*;
-
-/// Not there yet: nothing is done.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_req_cleanup(req: *mut uv_fs_t) {}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_close(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_open(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
-    flags: c_int,
-    mode: c_int,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_read(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    bufs: *const uv_buf_t,
-    nbufs: c_uint,
-    offset: i64,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_unlink(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_write(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    bufs: *const uv_buf_t,
-    nbufs: c_uint,
-    offset: i64,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
 
 /// Not there yet: `UV_ENOSYS`.
 ///
@@ -100,21 +15,6 @@ pub unsafe extern "C" fn uv_fs_copyfile(
     path: *const c_char,
     new_path: *const c_char,
     flags: c_int,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_mkdir(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
-    mode: c_int,
     cb: uv_fs_cb,
 ) -> c_int {
     UV_ENOSYS
@@ -143,20 +43,6 @@ pub unsafe extern "C" fn uv_fs_mkstemp(
     r#loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
     tpl: *const c_char,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_rmdir(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
     cb: uv_fs_cb,
 ) -> c_int {
     UV_ENOSYS
@@ -223,92 +109,6 @@ pub unsafe extern "C" fn uv_fs_closedir(
     r#loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
     dir: *mut uv_dir_t,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_stat(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_fstat(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_rename(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
-    new_path: *const c_char,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_fsync(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_fdatasync(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_ftruncate(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    file: uv_file,
-    offset: i64,
     cb: uv_fs_cb,
 ) -> c_int {
     UV_ENOSYS
@@ -404,20 +204,6 @@ pub unsafe extern "C" fn uv_fs_lutime(
     path: *const c_char,
     atime: f64,
     mtime: f64,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_lstat(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
     cb: uv_fs_cb,
 ) -> c_int {
     UV_ENOSYS
@@ -540,20 +326,6 @@ pub unsafe extern "C" fn uv_fs_lchown(
     path: *const c_char,
     uid: uv_uid_t,
     gid: uv_gid_t,
-    cb: uv_fs_cb,
-) -> c_int {
-    UV_ENOSYS
-}
-
-/// Not there yet: `UV_ENOSYS`.
-///
-/// # Safety
-/// Reads and writes nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_fs_statfs(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_fs_t,
-    path: *const c_char,
     cb: uv_fs_cb,
 ) -> c_int {
     UV_ENOSYS

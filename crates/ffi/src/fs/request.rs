@@ -1,0 +1,341 @@
+//! The life of a file request: what is set up, where it runs, and what cleanup gives back.
+//!
+//! With a callback the request owns copies of its paths and buffer list; without one it points at
+//! the caller's, and nothing is allocated for them.
+
+use core::ffi::{c_char, c_int, c_uint};
+use core::ptr;
+
+use super::route::{self, Route};
+use crate::abi::*;
+use crate::loop_::call;
+use crate::{mem, req, threadpool};
+
+/// One kind of file operation.
+pub(super) trait Operation {
+    /// Its name in C.
+    const KIND: uv_fs_type;
+    /// Whether it is done again after a signal interrupted it.
+    const RETRY: bool = true;
+
+    /// Does it now, on whatever thread this is: the result, or an error code.
+    ///
+    /// # Safety
+    /// `req` was set up by this operation's `uv_fs_*` function; what it points at is valid.
+    unsafe fn perform(req: &uv_fs_t) -> isize;
+}
+
+/// Sets up what all kinds have.
+///
+/// # Errors
+/// `UV_EINVAL`: no request, or a callback without a loop.
+///
+/// # Safety
+/// `req` is NULL or valid for writes; `owner` is NULL or a loop.
+unsafe fn begin<'r, O: Operation>(
+    owner: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    cb: uv_fs_cb,
+) -> Result<&'r uv_fs_t, c_int> {
+    if req.is_null() {
+        return Err(UV_EINVAL);
+    }
+    // SAFETY: the caller's promise; all fields are cells of plain values, so any bits will do.
+    let req = unsafe { &*req };
+    req.r#type.set(UV_FS);
+    req.fs_type.set(O::KIND);
+    req.r#loop.set(owner);
+    req.cb.set(cb);
+    req.result.set(0);
+    req.ptr.set(ptr::null_mut());
+    req.path.set(ptr::null());
+    req.new_path.set(ptr::null());
+    req.bufs.set(ptr::null_mut());
+    req.nbufs.set(0);
+    req.off.set(0);
+    req.work_req.work.set(None);
+    req.work_req.done.set(None);
+    if cb.is_some() && owner.is_null() {
+        return Err(UV_EINVAL);
+    }
+    Ok(req)
+}
+
+/// An operation on a descriptor, or on none. `set` fills in what is special about it and may
+/// refuse.
+///
+/// # Safety
+/// As the `uv_fs_*` function asks.
+pub(super) unsafe fn plain<O: Operation>(
+    owner: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    cb: uv_fs_cb,
+    set: impl FnOnce(&uv_fs_t) -> c_int,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let req = match begin::<O>(owner, req, cb) {
+            Ok(req) => req,
+            Err(code) => return code,
+        };
+        match set(req) {
+            0 => finish::<O>(req),
+            code => {
+                cleanup(req);
+                code
+            }
+        }
+    }
+}
+
+/// An operation on a path.
+///
+/// # Safety
+/// As for [`plain`]; `path` is NULL or a C string.
+pub(super) unsafe fn with_path<O: Operation>(
+    owner: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+    set: impl FnOnce(&uv_fs_t),
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        plain::<O>(owner, req, cb, |req| {
+            set(req);
+            keep_path(req, path)
+        })
+    }
+}
+
+/// An operation on two paths.
+///
+/// # Safety
+/// As for [`plain`]; both paths are NULL or C strings.
+pub(super) unsafe fn with_paths<O: Operation>(
+    owner: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    new_path: *const c_char,
+    cb: uv_fs_cb,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        plain::<O>(owner, req, cb, |req| {
+            req.flags.set(flags);
+            keep_paths(req, path, new_path)
+        })
+    }
+}
+
+/// # Safety
+/// `path` is NULL or a C string.
+unsafe fn keep_path(req: &uv_fs_t, path: *const c_char) -> c_int {
+    if path.is_null() {
+        return UV_EINVAL;
+    }
+    if req.cb.get().is_none() {
+        req.path.set(path);
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { copy_path(req, path) }
+}
+
+/// Gives the request a copy of `path` of its own.
+///
+/// # Safety
+/// `path` is a C string.
+pub(super) unsafe fn copy_path(req: &uv_fs_t, path: *const c_char) -> c_int {
+    // SAFETY: the caller's promise; the block has room for the path with its NUL.
+    unsafe {
+        let size = libc::strlen(path) + 1;
+        let copy: *mut c_char = mem::alloc(size).cast();
+        if copy.is_null() {
+            return UV_ENOMEM;
+        }
+        copy.copy_from_nonoverlapping(path, size);
+        req.path.set(copy);
+    }
+    0
+}
+
+/// Both in one block, the first at its start.
+///
+/// # Safety
+/// Both are NULL or C strings.
+unsafe fn keep_paths(req: &uv_fs_t, path: *const c_char, new_path: *const c_char) -> c_int {
+    if path.is_null() || new_path.is_null() {
+        return UV_EINVAL;
+    }
+    if req.cb.get().is_none() {
+        req.path.set(path);
+        req.new_path.set(new_path);
+        return 0;
+    }
+    // SAFETY: the caller's promise; the block has room for both with their NULs.
+    unsafe {
+        let (first, second) = (libc::strlen(path) + 1, libc::strlen(new_path) + 1);
+        let block: *mut c_char = mem::alloc(first + second).cast();
+        if block.is_null() {
+            return UV_ENOMEM;
+        }
+        block.copy_from_nonoverlapping(path, first);
+        block.add(first).copy_from_nonoverlapping(new_path, second);
+        req.path.set(block);
+        req.new_path.set(block.add(first));
+    }
+    0
+}
+
+/// Keeps a buffer list: the caller's own without a callback, a copy with one.
+///
+/// # Safety
+/// `bufs` is NULL or has `nbufs` elements.
+pub(super) unsafe fn keep_bufs(req: &uv_fs_t, bufs: *const uv_buf_t, nbufs: c_uint) -> c_int {
+    if bufs.is_null() || nbufs == 0 || c_int::try_from(nbufs).is_err() {
+        return UV_EINVAL;
+    }
+    let list = if req.cb.get().is_none() {
+        bufs.cast_mut()
+    } else {
+        let small = req.bufsml.as_ptr().cast::<uv_buf_t>();
+        let few = nbufs as usize <= req.bufsml.get().len();
+        let list = if few { small } else { mem::alloc_array(nbufs as usize) };
+        if list.is_null() {
+            return UV_ENOMEM;
+        }
+        // SAFETY: the caller's promise; `list` has room for as many.
+        unsafe { ptr::copy(bufs, list, nbufs as usize) };
+        list
+    };
+    req.bufs.set(list);
+    req.nbufs.set(nbufs);
+    0
+}
+
+/// The buffer list is not needed any more: many programs do not clean up after a read or write.
+fn release_bufs(req: &uv_fs_t) {
+    let list = req.bufs.replace(ptr::null_mut());
+    let owned = req.cb.get().is_some() && list != req.bufsml.as_ptr().cast();
+    if owned {
+        // SAFETY: with a callback the list is NULL, the request's own array, or from `keep_bufs`.
+        unsafe { mem::free(list.cast()) };
+    }
+}
+
+/// Runs it here when there is no callback; else sends it on its route.
+///
+/// # Safety
+/// As for [`Operation::perform`]; with a callback everything the request points at stays valid
+/// until then.
+unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
+    if req.cb.get().is_none() {
+        // SAFETY: the caller's promise.
+        unsafe { run::<O>(req) };
+        release_bufs(req);
+        // More than an int can say stands in `result`.
+        return c_int::try_from(req.result.get()).unwrap_or(c_int::MAX);
+    }
+    match route::of(O::KIND) {
+        // SAFETY: the caller's promise.
+        Route::Pool => unsafe { to_pool::<O>(req) },
+    }
+}
+
+/// # Safety
+/// As for [`Operation::perform`].
+unsafe fn run<O: Operation>(req: &uv_fs_t) {
+    loop {
+        // SAFETY: the caller's promise.
+        let result = unsafe { O::perform(req) };
+        if result != UV_EINTR as isize || !O::RETRY {
+            req.result.set(result);
+            return;
+        }
+    }
+}
+
+/// # Safety
+/// As for [`finish`].
+unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
+    // SAFETY: `begin` made sure of the loop; the request stays valid until its callback.
+    unsafe {
+        let owner = &*request.r#loop.get();
+        let whole = ptr::from_ref(request).cast_mut();
+        req::start(owner, whole.cast(), UV_FS);
+        let code = threadpool::submit(owner, &raw mut (*whole).work_req, work::<O>, done);
+        if code != 0 {
+            req::done(owner);
+            cleanup(request);
+        }
+        code
+    }
+}
+
+/// The request of its job.
+fn of_job(job: *mut uv__work) -> *mut uv_fs_t {
+    job.wrapping_byte_sub(core::mem::offset_of!(uv_fs_t, work_req)).cast()
+}
+
+unsafe extern "C" fn work<O: Operation>(job: *mut uv__work) {
+    // SAFETY: submitted by `to_pool`, so the job is part of a request that was set up.
+    unsafe { run::<O>(&*of_job(job)) };
+}
+
+unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
+    let request = of_job(job);
+    // SAFETY: as in `work`; the loop outlives the callback.
+    unsafe {
+        let owner = &*(*request).r#loop.get();
+        req::done(owner);
+        if status == UV_ECANCELED {
+            (*request).result.set(UV_ECANCELED as isize);
+        }
+        release_bufs(&*request);
+        if let Some(callback) = (*request).cb.get() {
+            call::out(owner, || callback(request));
+        }
+    }
+}
+
+/// Gives back what the request holds. Twice is harmless.
+///
+/// # Safety
+/// `req` was set up, and is not in flight.
+unsafe fn cleanup(req: &uv_fs_t) {
+    release_bufs(req);
+    let kind = req.fs_type.get();
+    let path = req.path.replace(ptr::null());
+    let new_path = req.new_path.replace(ptr::null());
+    let result = req.ptr.replace(ptr::null_mut());
+    // SAFETY: these are the blocks that the request owns, by the rules at the top of this file; a
+    // directory is given back by closing it, and a stat record is part of the request.
+    unsafe {
+        if req.cb.get().is_some() || matches!(kind, UV_FS_MKDTEMP | UV_FS_MKSTEMP) {
+            mem::free(path.cast_mut().cast());
+        }
+        match kind {
+            // The names of the entries.
+            UV_FS_READDIR => mem::free(new_path.cast_mut().cast()),
+            UV_FS_SCANDIR | UV_FS_READLINK | UV_FS_REALPATH | UV_FS_STATFS => mem::free(result),
+            _ => {}
+        }
+    }
+}
+
+/// `void uv_fs_req_cleanup(uv_fs_t*)`: gives back the memory that a finished request holds. To be
+/// called after every request; NULL and a second call do nothing.
+///
+/// # Safety
+/// `req` is NULL or was given to a `uv_fs_*` function, and is not in flight.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_req_cleanup(req: *mut uv_fs_t) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !req.is_null() {
+            cleanup(&*req);
+        }
+    }
+}
