@@ -39,7 +39,15 @@ const _: () = assert!(size_of::<IoVec>() == size_of::<uv_buf_t>());
 pub(super) fn queued(stream: &uv_stream_t, write: &uv_write_t, idle: bool) {
     let second = counts_as_second(stream);
     let gathers = may_gather(stream);
-    if !stream.connect_req.get().is_null() || stream.has(flag::FLUSH_DUE) {
+    if !stream.connect_req.get().is_null() {
+        // Goes out when the connection stands.
+    } else if !write.send_handle.get().is_null() && (idle || stream.has(flag::FLUSH_DUE)) {
+        // At once: the program may close the handle as soon as uv_write2 has returned.
+        call::send_no_more(stream);
+        if settle(stream) {
+            send_directly(stream);
+        }
+    } else if stream.has(flag::FLUSH_DUE) {
         // Goes out with the rest.
     } else if idle && gathers && (second || fits_ring(stream, write)) {
         call::send_later(stream);
