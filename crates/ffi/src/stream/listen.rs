@@ -12,7 +12,7 @@ use crate::loop_::{call, watch};
 use crate::{pipe, tcp, udp};
 
 /// Connections taken in a row, so that a flood of them does not starve the others.
-const ACCEPTS: u32 = 64;
+const ACCEPTS: usize = 64;
 
 /// `int uv_listen(uv_stream_t*, int backlog, uv_connection_cb)`: takes connections; `backlog` is
 /// listen(2)'s. Calling it again replaces the callback.
@@ -65,8 +65,14 @@ fn spare() -> uvring_core::Result<c_int> {
 }
 
 /// Connections are waiting: takes each and tells the program, which calls uv_accept.
+///
+/// How many in a row follows the last time: as long as connections come one by one, asking for a
+/// second would be a system call for nothing.
 pub(crate) fn accept_ready(stream: &uv_stream_t) {
-    for _ in 0..ACCEPTS {
+    // SAFETY: the second half of `u` holds plain words of a stream; a listener never writes.
+    let expected = unsafe { &stream.u.words[2] };
+    let limit = expected.get().clamp(1, ACCEPTS);
+    for taken in 0..limit {
         match socket::accept(stream.io_watcher.fd.get()) {
             Ok(fd) => stream.accepted_fd.set(fd),
             Err(Errno::MFILE | Errno::NFILE) => {
@@ -74,7 +80,10 @@ pub(crate) fn accept_ready(stream: &uv_stream_t) {
                 return;
             }
             Err(Errno::CONNABORTED) => continue,
-            Err(_) => return,
+            Err(_) => {
+                expected.set(taken);
+                return;
+            }
         }
         if let Some(callback) = stream.connection_cb.get() {
             // SAFETY: the program's function, called with its own handle.
@@ -89,6 +98,7 @@ pub(crate) fn accept_ready(stream: &uv_stream_t) {
             return;
         }
     }
+    expected.set(limit * 2);
     stream.inner().driver().again(&stream.io_watcher, IN);
 }
 

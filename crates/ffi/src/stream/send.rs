@@ -193,7 +193,7 @@ fn gathered(stream: &uv_stream_t, first: &uv_write_t) -> Result<(usize, bool), c
     let mut count = 0;
     let mut wanted = 0;
     let mut next = Some(&raw const first.queue);
-    while let Some(link) = next {
+    'queue: while let Some(link) = next {
         // SAFETY: the queue holds live requests.
         let write = unsafe { of_link(link) };
         if !write.send_handle.get().is_null() {
@@ -202,7 +202,7 @@ fn gathered(stream: &uv_stream_t, first: &uv_write_t) -> Result<(usize, bool), c
         }
         for buf in rest(write) {
             if count == GATHER {
-                break;
+                break 'queue;
             }
             if buf.len != 0 {
                 vector[count].write(*buf);
@@ -327,7 +327,8 @@ pub(crate) fn write_done(write: &uv_write_t, result: i32) {
     let stream = unsafe { &*write.handle.get() };
     settled(stream, write, result);
     if !stream.is_closing() {
-        super::advance(stream);
+        // Its callback, what is still queued and a shutdown that waits: right after this event.
+        watch::feed(stream.owner(), &stream.io_watcher);
     }
 }
 

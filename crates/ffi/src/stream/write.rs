@@ -263,8 +263,11 @@ pub(crate) unsafe fn cancel(req: *mut uv_write_t) -> c_int {
     let write = unsafe { &*req };
     // SAFETY: a request's stream is live until its callback has returned.
     let stream = unsafe { &*write.handle.get() };
+    if stream.is_closing() {
+        return UV_EBUSY;
+    }
     if op(write).user[word::QUEUED].get() == 0 {
-        return if stream.is_closing() { UV_EBUSY } else { 0 };
+        return 0;
     }
     if op(write).in_flight() {
         stream.inner().driver().cancel(op(write));
