@@ -89,8 +89,7 @@ pub(crate) fn stop(owner: &uv_loop_t, watch: &Watch, bits: u32) {
 /// Lets go of the descriptor and of work that was fed. The descriptor may be closed then.
 pub(crate) fn close(owner: &uv_loop_t, watch: &Watch) {
     stop(owner, watch, !0);
-    // SAFETY: `init` initialised the link.
-    unsafe { list::remove(&raw const watch.pending) };
+    unfeed(watch);
 }
 
 /// Has the watch's handle looked at in this turn even though the kernel has nothing to say.
@@ -102,6 +101,12 @@ pub(crate) fn feed(owner: &uv_loop_t, watch: &Watch) {
             list::push_back(&raw const owner.pending_queue, link);
         }
     }
+}
+
+/// Undoes [`feed`].
+pub(crate) fn unfeed(watch: &Watch) {
+    // SAFETY: `init` initialised the link.
+    unsafe { list::remove(&raw const watch.pending) };
 }
 
 /// The watch that a `pending` link belongs to.
@@ -155,6 +160,5 @@ pub(crate) fn close_descriptor(owner: &uv_loop_t, watch: &Watch) {
         owner.nfds.set(owner.nfds.get() - 1);
     }
     owner.inner().driver().unwatch_and_close(watch);
-    // SAFETY: `init` initialised the link.
-    unsafe { list::remove(&raw const watch.pending) };
+    unfeed(watch);
 }

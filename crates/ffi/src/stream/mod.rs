@@ -180,6 +180,8 @@ pub(crate) fn destroy(stream: &uv_stream_t) {
     write::fail_queued(stream, UV_ECANCELED);
     write::call_back(stream);
     shutdown::finish(stream);
+    // Ending the writes fed the stream, whose memory is about to go.
+    watch::unfeed(&stream.io_watcher);
 }
 
 /// `int uv_is_readable(const uv_stream_t*)`: 1 or 0.

@@ -359,6 +359,8 @@ pub(crate) fn close(udp: &uv_udp_t) {
 /// Second part, before the close callback: requests that are left get `UV_ECANCELED`.
 pub(crate) fn destroy(udp: &uv_udp_t) {
     send::cancel_all(udp);
+    // Ending the sends may have fed the handle, whose memory is about to go.
+    watch::unfeed(&udp.io_watcher);
     udp.recv_cb.set(None);
     udp.alloc_cb.set(None);
 }
