@@ -14,15 +14,24 @@
 //! - `uv_fs_req_cleanup` gives back whatever the request holds.
 //!
 //! ```text
-//!   io  entry  stat  link  attributes  copy  scandir  dir  temp    the operations
-//!   send  entries                                                  what several need
-//!   request                                                        life of a request
-//!   route  sys                                                     which way; answers of calls
+//!   io  entry  stat  link  attributes  times  copy  scandir  dir  temp    the operations
+//!   send  entries                      moving bytes; reading a folder
+//!   request                            the life of a request
+//!   route  sys                         which way it goes; what calls answer
 //! ```
 
+pub mod attributes;
+pub mod copy;
+pub mod dir;
+mod entries;
 pub mod entry;
 pub mod io;
+pub mod link;
 pub mod request;
 mod route;
+pub mod scandir;
+pub mod send;
 pub mod stat;
 mod sys;
+pub mod temp;
+pub mod times;

@@ -165,7 +165,11 @@ pub(super) unsafe fn copy_path(req: &uv_fs_t, path: *const c_char) -> c_int {
 ///
 /// # Safety
 /// Both are NULL or C strings.
-unsafe fn keep_paths(req: &uv_fs_t, path: *const c_char, new_path: *const c_char) -> c_int {
+pub(super) unsafe fn keep_paths(
+    req: &uv_fs_t,
+    path: *const c_char,
+    new_path: *const c_char,
+) -> c_int {
     if path.is_null() || new_path.is_null() {
         return UV_EINVAL;
     }

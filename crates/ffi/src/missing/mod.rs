@@ -6,7 +6,6 @@
 
 pub mod dl;
 pub mod dns;
-pub mod fs;
 pub mod fs_event;
 pub mod fs_poll;
 pub mod os;
