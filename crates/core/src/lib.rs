@@ -4,8 +4,9 @@
 //! refuses it a ring, and which child of a fork it is. A file uses only layers below its own:
 //!
 //! ```text
-//!   driver/{mod,watch,op}        the seam: Watch, Op, wait, next, fd
-//!   driver/{epoll,uring,sim}     one backend each
+//!   driver/mod                   the seam: watch, submit, wait, next, fd
+//!   driver/{epoll,uring,sim,sim_absent}     one backend each
+//!   driver/{watch,op}            what crosses the seam
 //!   uring/{setup,map,sq,cq,sqe,buf_ring,probe,process}    one part of a ring each
 //!   epoll   socket   file   wake                  one kernel object each
 //!   list    wheel    mpsc   clock   fd            plain data structures

@@ -1,5 +1,6 @@
 //! uv_close, and the phase of a turn that calls the close callbacks, last closed first.
 
+use core::ffi::c_int;
 use core::ptr;
 
 use uvring_core::list;
@@ -7,7 +8,7 @@ use uvring_core::list;
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::call;
-use crate::{r#async, phase, pipe, poll, stream, threadpool, timer, udp};
+use crate::{status, r#async, phase, pipe, poll, stream, threadpool, timer, udp};
 
 /// `void uv_close(uv_handle_t*, uv_close_cb)`: stops the handle now and calls `callback` (may be
 /// NULL) in a later turn; only then is the memory the program's again. Requests in flight end with
@@ -39,6 +40,37 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, callback: uv_close_c
         }
         queue(base);
     }
+}
+
+/// `int uv_tcp_close_reset(uv_tcp_t*, uv_close_cb)`: closes with an RST instead of a FIN.
+///
+/// # Returns
+/// 0; `UV_EINVAL` while uv_shutdown is under way; what setsockopt(2) says. The handle stays open then.
+///
+/// # Safety
+/// `tcp` is initialised and not closing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_tcp_close_reset(tcp: *mut uv_tcp_t, callback: uv_close_cb) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let stream = &*tcp.cast::<uv_stream_t>();
+        if stream::shutdown_is_due(stream) {
+            return UV_EINVAL;
+        }
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        let done = libc::setsockopt(
+            stream.io_watcher.fd.get(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of::<libc::linger>() as libc::socklen_t,
+        );
+        if done != 0 {
+            return status::last();
+        }
+        uv_close(tcp.cast(), callback);
+    }
+    0
 }
 
 /// Puts a handle on the loop's stack of those to finish.
@@ -94,11 +126,12 @@ unsafe fn finish(owner: &uv_loop_t, handle: *mut uv_handle_t) {
 }
 
 /// `void uv_library_shutdown(void)`: gives back what the library holds for the whole process: the
-/// worker threads. Call it when no loop runs.
+/// worker threads, the copy of the arguments. Call it when no loop runs.
 /// Calling it twice does nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_library_shutdown() {
     threadpool::shutdown();
+    crate::os::title::shutdown();
     // SAFETY: the program makes no other call at this time, by this function's contract.
     unsafe { crate::errors::free_texts() };
 }

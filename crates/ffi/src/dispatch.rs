@@ -7,7 +7,7 @@ use uvring_core::driver::{Op, Watch};
 
 use crate::abi::*;
 use crate::loop_::watch::tag;
-use crate::{poll, stream, udp};
+use crate::{listen, poll, stream, udp};
 
 /// Readiness of a descriptor.
 pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
@@ -19,7 +19,7 @@ pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
                 stream::ready(&*watch.byte_sub(offset_of!(uv_stream_t, io_watcher)).cast(), mask);
             }
             tag::LISTENER => {
-                stream::accept_ready(&*watch.byte_sub(offset_of!(uv_stream_t, io_watcher)).cast());
+                listen::accept_ready(&*watch.byte_sub(offset_of!(uv_stream_t, io_watcher)).cast());
             }
             tag::POLL => poll::ready(&*watch.byte_sub(offset_of!(uv_poll_t, io_watcher)).cast(), mask),
             tag::UDP => udp::ready(&*watch.byte_sub(offset_of!(uv_udp_t, io_watcher)).cast(), mask),

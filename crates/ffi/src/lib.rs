@@ -5,11 +5,15 @@
 //!
 //! ```text
 //!   uvring                                   our own functions
-//!   loop_/{run,poll,life,...}  close  dispatch      the turns, and who gets which event
-//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  stream/  fs/  threadpool/
-//!   phase  loop_/{call,watch}                what several kinds of handle share
-//!   handle  req  metrics  names  getters     what all handles and requests share
-//!   thread/  os/  inet  pair  misc  time  errors  version      leaves: no loop needed
+//!   loop_/{run,poll,life,config,walk}        a loop's life and its turns
+//!   dispatch  close  cancel  descriptor      what looks at a handle's or request's kind
+//!   listen                                   taking connections, whatever their kind
+//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  fs/  process/  signal/  random
+//!   threadpool/                              work on other threads
+//!   stream/  phase                           what several kinds of handle share
+//!   loop_/{call,watch,registry}              going out into C; descriptors of a loop
+//!   handle  req  metrics  loop_/mod          what all handles, requests and loops share
+//!   thread/  os/  dl  wtf8  inet  pair  misc  names  getters  time  errors  version      leaves: no loop needed
 //!   missing/                                 what is not there yet
 //!   mem  status                              the allocator; Errno to int, in one place each
 //!   abi/                                     types that cross into C
@@ -23,15 +27,19 @@ extern crate std;
 
 pub mod abi;
 pub mod r#async;
+pub mod cancel;
 pub mod check;
 pub mod close;
+pub mod descriptor;
 mod dispatch;
+pub mod dl;
 pub mod errors;
 pub mod fs;
 pub mod getters;
 pub mod handle;
 pub mod idle;
 pub mod inet;
+pub mod listen;
 pub mod loop_;
 pub mod mem;
 pub mod metrics;
@@ -44,6 +52,7 @@ mod phase;
 pub mod pipe;
 pub mod poll;
 pub mod prepare;
+pub mod random;
 pub mod req;
 mod status;
 pub mod stream;
@@ -55,3 +64,4 @@ pub mod timer;
 pub mod udp;
 pub mod uvring;
 pub mod version;
+pub mod wtf8;

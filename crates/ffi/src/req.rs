@@ -1,6 +1,6 @@
 //! What every request has: a type, and its share in keeping the loop alive.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_void;
 
 use crate::abi::*;
 
@@ -59,25 +59,4 @@ pub unsafe extern "C" fn uv_req_set_data(req: *mut uv_req_t, data: *mut c_void) 
 pub unsafe extern "C" fn uv_req_get_type(req: *const uv_req_t) -> uv_req_type {
     // SAFETY: the caller's promise.
     unsafe { (*req).r#type.get() }
-}
-
-/// `int uv_cancel(uv_req_t*)`: ends a request that has not finished. Its callback still comes, with
-/// `UV_ECANCELED`.
-///
-/// # Returns
-/// 0; `UV_EBUSY` when it cannot be stopped any more; `UV_EINVAL` for a kind that cannot be cancelled.
-///
-/// # Safety
-/// `req` is a request that was started and whose callback has not returned.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
-    // SAFETY: the type says what the request really is.
-    unsafe {
-        match (*req).r#type.get() {
-            UV_WRITE => crate::stream::cancel_write(req.cast()),
-            UV_FS => crate::threadpool::cancel_work(&raw mut (*req.cast::<uv_fs_t>()).work_req),
-            UV_WORK => crate::threadpool::cancel_work(&raw mut (*req.cast::<uv_work_t>()).work_req),
-            _ => UV_EINVAL,
-        }
-    }
 }

@@ -9,7 +9,7 @@ use uvring_core::{Errno, socket};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::watch;
-use crate::{close, req, status, stream};
+use crate::{req, status, stream};
 
 /// Seconds between keep-alive probes, and how many, when only the idle time is given.
 const KEEPALIVE_INTERVAL: c_uint = 1;
@@ -70,7 +70,7 @@ fn want_socket(stream: &uv_stream_t, domain: c_int, flags: u32) -> Result<(), c_
         return Ok(());
     }
     let fd = socket::socket(domain, libc::SOCK_STREAM, 0).map_err(status::from_errno)?;
-    stream::open(stream, fd, flags).inspect_err(|_| {
+    open(stream, fd, flags).inspect_err(|_| {
         let _ = socket::close(fd);
     })
 }
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn uv_tcp_open(tcp: *mut uv_tcp_t, sock: uv_os_sock_t) -> 
     if let Err(error) = socket::set_nonblocking(sock, true) {
         return status::from_errno(error);
     }
-    match stream::open(stream, sock, flag::READABLE | flag::WRITABLE) {
+    match open(stream, sock, flag::READABLE | flag::WRITABLE) {
         Ok(()) => 0,
         Err(code) => code,
     }
@@ -253,15 +253,18 @@ unsafe fn connect(stream: &uv_stream_t, addr: *const sockaddr) -> Result<(), c_i
     Ok(())
 }
 
-/// Options that were set before there was a socket.
-pub(crate) fn apply_options(stream: &uv_stream_t, fd: c_int) -> Result<(), c_int> {
+/// Gives the stream its socket, with the options that were set before there was one.
+///
+/// # Errors
+/// `UV_EBUSY` when it has another one; what setsockopt(2) says.
+pub(crate) fn open(stream: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_int> {
     if stream.has(flag::TCP_NODELAY) {
         nodelay(fd, 1)?;
     }
     if stream.has(flag::TCP_KEEPALIVE) {
         keepalive(fd, true, 60, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)?;
     }
-    Ok(())
+    stream::open(stream, fd, flags)
 }
 
 fn nodelay(fd: c_int, enable: c_int) -> Result<(), c_int> {
@@ -428,35 +431,4 @@ unsafe fn address(
             Err(error) => status::from_errno(error),
         }
     }
-}
-
-/// `int uv_tcp_close_reset(uv_tcp_t*, uv_close_cb)`: closes with an RST instead of a FIN.
-///
-/// # Returns
-/// 0; `UV_EINVAL` while uv_shutdown is under way; what setsockopt(2) says. The handle stays open then.
-///
-/// # Safety
-/// `tcp` is initialised and not closing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_tcp_close_reset(tcp: *mut uv_tcp_t, callback: uv_close_cb) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let stream = stream_of(&*tcp);
-        if stream::shutdown_is_due(stream) {
-            return UV_EINVAL;
-        }
-        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        let done = libc::setsockopt(
-            stream.io_watcher.fd.get(),
-            SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            size_of::<libc::linger>() as socklen_t,
-        );
-        if done != 0 {
-            return status::last();
-        }
-        close::uv_close(tcp.cast(), callback);
-    }
-    0
 }

@@ -39,7 +39,7 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 /// Bits of `Watch::state`: a poll of the watch's generation is in the kernel (or in the queue to
 /// it); the watch is on `todo`; the watch is on `again`. Above, the mask to be reported again.
 const ARMED: u32 = 1;
-const TODO: u32 = 2;
+const QUEUED: u32 = 2;
 const AGAIN: u32 = 4;
 const MASK_SHIFT: u32 = 8;
 const MASK_BITS: u32 = 0xffff;
@@ -151,7 +151,7 @@ impl Driver {
     fn forget(&self, watch: &Watch) -> bool {
         // SAFETY: the bits say on which queue the watch is.
         unsafe {
-            if has(watch, TODO) {
+            if has(watch, QUEUED) {
                 self.todo.remove(watch);
             }
             if has(watch, AGAIN) {
@@ -292,7 +292,7 @@ impl Driver {
             // SAFETY: the first of the queue is on it.
             unsafe { self.again.remove(watch) };
             let asked = watch.state.get() >> MASK_SHIFT;
-            watch.state.set(watch.state.get() & (ARMED | TODO));
+            watch.state.set(watch.state.get() & (ARMED | QUEUED));
             if !has(watch, ARMED) {
                 self.enqueue(watch);
             }
@@ -457,8 +457,8 @@ impl Driver {
 
     fn enqueue(&self, watch: &Watch) {
         // On `again` it is reported in this round; what it then wants comes here again.
-        if !has(watch, TODO | AGAIN) {
-            watch.state.set(watch.state.get() | TODO);
+        if !has(watch, QUEUED | AGAIN) {
+            watch.state.set(watch.state.get() | QUEUED);
             // SAFETY: on no queue; `unwatch` takes it off before its memory goes.
             unsafe { self.todo.push(watch) };
         }
@@ -476,7 +476,7 @@ impl Driver {
             }
             // SAFETY: the first of the queue is on it, and on no other.
             unsafe { self.todo.remove(watch) };
-            clear(watch, TODO);
+            clear(watch, QUEUED);
             if watch.state.get() >> MASK_SHIFT != 0 {
                 watch.state.set(watch.state.get() | AGAIN);
                 // SAFETY: just taken off the only queue it was on.

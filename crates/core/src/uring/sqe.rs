@@ -305,7 +305,10 @@ impl Sqe {
     }
 }
 
-/// The kernel reads the event bits as two 16-bit halves, the low one first.
+/// The kernel reads the event bits as two 16-bit halves, the low one first in memory.
 fn poll_bits(events: u32) -> u32 {
-    if cfg!(target_endian = "big") { events.rotate_left(16) } else { events }
+    let [a, b, c, d] = events.to_le_bytes();
+    let (low, high) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+    let [[a, b], [c, d]] = [low.to_ne_bytes(), high.to_ne_bytes()];
+    u32::from_ne_bytes([a, b, c, d])
 }

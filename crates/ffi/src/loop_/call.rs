@@ -8,7 +8,6 @@ use uvring_core::list;
 
 use crate::abi::*;
 use crate::handle::flag;
-use crate::stream;
 
 /// Calls `callback`, then sends what it wrote. The loop outlives the call; nothing else may.
 pub(crate) fn out(owner: &uv_loop_t, callback: impl FnOnce()) {
@@ -30,7 +29,7 @@ pub(crate) fn send_deferred(owner: &uv_loop_t) {
     // itself off. Sending calls nobody back, so the list only shrinks.
     unsafe {
         while let Some(link) = list::pop_front(&raw const owner.watcher_queue) {
-            stream::send(&*stream_of(link));
+            (owner.inner().send)(&*stream_of(link));
         }
     }
 }

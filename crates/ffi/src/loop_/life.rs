@@ -85,6 +85,7 @@ unsafe fn make_inner(
         (&raw mut (*inner).serial).write(Cell::new(0));
         (&raw mut (*inner).coalesce).write(Cell::new(settings.coalesce));
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
+        (&raw mut (*inner).send).write(crate::stream::send);
         (&raw mut (*inner).metrics).write(Metrics::default());
         (&raw mut (*inner).place).write(Link::new());
         (&raw mut (*inner).thread).write(Cell::new(0));

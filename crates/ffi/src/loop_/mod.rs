@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) coalesce: Cell<bool>,
     /// Look this long for events before sleeping.
     pub(crate) spin_us: Cell<u32>,
+    /// Sends what a stream has gathered: given by the streams' layer, which is above this one.
+    pub(crate) send: fn(&uv_stream_t),
     pub(crate) metrics: Metrics,
     /// The loop's place among all loops, and the thread that runs it (0: none).
     pub(crate) place: Link,

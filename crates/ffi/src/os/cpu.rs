@@ -1,4 +1,4 @@
-//! Processors: how many this process may use, and what each of them is and did.
+//! Processors: how many this process may use. What each of them is stands in `cpu_info`.
 
 use core::ffi::c_uint;
 use core::mem;

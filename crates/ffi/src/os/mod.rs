@@ -9,8 +9,16 @@ mod cgroup;
 mod proc;
 
 pub mod cpu;
+pub mod cpu_info;
+pub mod dirs;
+pub mod env;
+pub mod memory;
 pub mod names;
 pub mod net_interfaces;
+pub mod priority;
+pub mod title;
+pub mod usage;
+pub mod users;
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;

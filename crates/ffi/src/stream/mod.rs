@@ -5,14 +5,12 @@
 //!   read      uv_read_start and the reading itself
 //!   write     uv_write and its kin: queue, gather, account
 //!   send      one attempt to get the queue's front into the kernel
-//!   listen    uv_listen, uv_accept
 //!   connect   the end of a connection attempt
 //!   rights    descriptors passed along on an ipc pipe
 //!   shutdown  uv_shutdown
 //! ```
 
 mod connect;
-pub mod listen;
 pub mod read;
 pub(crate) mod rights;
 mod send;
@@ -25,7 +23,6 @@ use core::ptr;
 use uvring_core::driver::ready::{ERR, HUP, IN, OUT, RDHUP};
 use uvring_core::{list, socket};
 
-pub(crate) use self::listen::accept_ready;
 pub(crate) use self::send::{send, send_deferred, write_done};
 pub(crate) use self::shutdown::is_due as shutdown_is_due;
 pub(crate) use self::write::cancel as cancel_write;
@@ -61,16 +58,14 @@ pub(crate) unsafe fn init(owner: *mut uv_loop_t, stream: *mut uv_stream_t, kind:
 /// Gives the stream its descriptor, which is its own from then on, and sets `flags`.
 ///
 /// # Errors
-/// `UV_EBUSY` when it has another one; what setting TCP options says.
+/// `UV_EBUSY` when it has another one.
 pub(crate) fn open(stream: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_int> {
     let has = stream.io_watcher.fd.get();
     if has != -1 && has != fd {
         return Err(UV_EBUSY);
     }
     stream.set(flags);
-    if stream.r#type.get() == UV_TCP {
-        crate::tcp::apply_options(stream, fd)?;
-    } else if stream.r#type.get() == UV_NAMED_PIPE && !stream.has(flag::SOCKET) {
+    if stream.r#type.get() == UV_NAMED_PIPE && !stream.has(flag::SOCKET) {
         // FIFOs and other files are pipes too, and know nothing of sendmsg(2) and recv(2).
         if socket::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_TYPE).is_ok() {
             stream.set(flag::SOCKET);

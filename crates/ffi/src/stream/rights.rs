@@ -102,7 +102,7 @@ fn keep(stream: &uv_stream_t, arrived: &[c_int]) -> Result<(), c_int> {
 }
 
 /// uv_accept took the descriptor in `accepted_fd`: puts the next one there, if there is one.
-pub(super) fn advance(stream: &uv_stream_t) {
+pub(crate) fn advance(stream: &uv_stream_t) {
     let queue = queue(stream);
     if queue.is_null() {
         stream.accepted_fd.set(-1);

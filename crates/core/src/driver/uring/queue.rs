@@ -6,7 +6,7 @@ use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
 
-use crate::driver::Watch;
+use crate::driver::watch::Watch;
 use crate::list::{self, Link};
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! Never a pointer to a watch: its memory may be free again when the completion comes. An op stays
 //! until its completion, so its address will do; the low bits of an address are zero.
 
-use crate::driver::Op;
+use crate::driver::op::Op;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {

@@ -5,10 +5,10 @@ use core::ffi::c_int;
 use uvring_core::driver::ready::IN;
 use uvring_core::{Errno, socket};
 
-use super::rights;
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
+use crate::stream::{self, rights};
 use crate::{pipe, tcp, udp};
 
 /// Connections taken in a row, so that a flood of them does not starve the others.
@@ -118,6 +118,13 @@ fn refuse_all(stream: &uv_stream_t) {
     owner.emfile_fd.set(spare().unwrap_or(-1));
 }
 
+fn open(client: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_int> {
+    match client.r#type.get() {
+        UV_TCP => tcp::open(client, fd, flags),
+        _ => stream::open(client, fd, flags),
+    }
+}
+
 /// `int uv_accept(uv_stream_t* server, uv_stream_t* client)`: gives the waiting connection to
 /// `client`, an initialised handle without a descriptor. Succeeds once for each connection callback.
 ///
@@ -139,7 +146,7 @@ pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_str
         UV_TCP | UV_NAMED_PIPE => {
             // What a listener accepts is a socket; what came over an ipc pipe may be anything.
             let known = if server.has(flag::LISTENING) { flag::SOCKET } else { 0 };
-            let result = super::open(client, fd, flag::READABLE | flag::WRITABLE | known);
+            let result = open(client, fd, flag::READABLE | flag::WRITABLE | known);
             if result.is_ok() {
                 client.set(flag::BOUND);
             }

@@ -1,0 +1,27 @@
+//! uv_cancel: the one place that knows how each kind of request is ended early.
+
+use core::ffi::c_int;
+
+use crate::abi::*;
+use crate::{stream, threadpool};
+
+/// `int uv_cancel(uv_req_t*)`: ends a request that has not finished. Its callback still comes, with
+/// `UV_ECANCELED`.
+///
+/// # Returns
+/// 0; `UV_EBUSY` when it cannot be stopped any more; `UV_EINVAL` for a kind that cannot be cancelled.
+///
+/// # Safety
+/// `req` is a request that was started and whose callback has not returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
+    // SAFETY: the type says what the request really is.
+    unsafe {
+        match (*req).r#type.get() {
+            UV_WRITE => stream::cancel_write(req.cast()),
+            UV_FS => threadpool::cancel_work(&raw mut (*req.cast::<uv_fs_t>()).work_req),
+            UV_WORK => threadpool::cancel_work(&raw mut (*req.cast::<uv_work_t>()).work_req),
+            _ => UV_EINVAL,
+        }
+    }
+}
