@@ -21,9 +21,7 @@ pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
             UV_WRITE => stream::cancel_write(req.cast()),
             UV_FS => threadpool::cancel_work(&raw mut (*req.cast::<uv_fs_t>()).work_req),
             UV_WORK => threadpool::cancel_work(&raw mut (*req.cast::<uv_work_t>()).work_req),
-            UV_RANDOM => {
-                crate::threadpool::cancel_work(&raw mut (*req.cast::<uv_random_t>()).work_req)
-            }
+            UV_RANDOM => threadpool::cancel_work(&raw mut (*req.cast::<uv_random_t>()).work_req),
             _ => UV_EINVAL,
         }
     }
