@@ -59,6 +59,10 @@ programs! {
     }
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
+    pipes {
+        names long_names bind_bad chmod_bad connect_bad open_bad send_bad send_mixed receive
+        leave_queued unwanted no_descriptors no_memory flood
+    }
     pure { inet clocks threads timer_schedule timer_real }
 }
 

@@ -96,7 +96,7 @@ impl Name {
 /// `*size` is the room in bytes, then the name's length, without the NUL that ends a path.
 ///
 /// # Returns
-/// 0; `UV_EINVAL` for NULL, `UV_EBADF` without a descriptor; `UV_ENOBUFS` when the room is too small,
+/// 0; `UV_EINVAL` for NULL or no room, `UV_EBADF` without a descriptor; `UV_ENOBUFS` when the room is too small,
 /// with what is needed in `*size`; what getsockname(2) says.
 ///
 /// # Safety
@@ -134,9 +134,28 @@ unsafe fn get(
     size: *mut usize,
     ask: impl FnOnce(c_int, *mut u8, *mut u32) -> uvring_core::Result<()>,
 ) -> c_int {
-    if buffer.is_null() || size.is_null() {
+    // SAFETY: not NULL, so valid for reads.
+    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
         return UV_EINVAL;
     }
+    // SAFETY: the caller's promise.
+    unsafe {
+        let code = ask_and_give(pipe, buffer, size, ask);
+        if code != 0 && code != UV_ENOBUFS {
+            *size = 0;
+        }
+        code
+    }
+}
+
+/// # Safety
+/// As for [`get`]; nothing is NULL.
+unsafe fn ask_and_give(
+    pipe: *const uv_pipe_t,
+    buffer: *mut c_char,
+    size: *mut usize,
+    ask: impl FnOnce(c_int, *mut u8, *mut u32) -> uvring_core::Result<()>,
+) -> c_int {
     // SAFETY: the caller's promise; the storage has room for every address.
     unsafe {
         let fd = (*pipe).io_watcher.fd.get();
@@ -176,7 +195,7 @@ unsafe fn give(name: &[c_char], buffer: *mut c_char, size: *mut usize) -> c_int 
             return UV_ENOBUFS;
         }
         ptr::copy_nonoverlapping(name.as_ptr(), buffer, namelen);
-        if namelen < *size {
+        if is_path {
             buffer.add(namelen).write(0);
         }
         *size = namelen;
@@ -185,11 +204,11 @@ unsafe fn give(name: &[c_char], buffer: *mut c_char, size: *mut usize) -> c_int 
 }
 
 /// `int uv_pipe_chmod(uv_pipe_t*, int mode)`: lets every user read (`UV_READABLE`) or write
-/// (`UV_WRITABLE`) the socket's path, or both. May wait for the disk.
+/// (`UV_WRITABLE`) the socket's path, or both, and do nothing else. May wait for the disk.
 ///
 /// # Returns
 /// 0; `UV_EBADF` for NULL or a handle without a descriptor, `UV_EINVAL` for another mode; what
-/// getsockname(2), stat(2) and chmod(2) say.
+/// getsockname(2) and chmod(2) say.
 ///
 /// # Safety
 /// `pipe` is NULL or initialised.
@@ -211,20 +230,13 @@ pub unsafe extern "C" fn uv_pipe_chmod(pipe: *mut uv_pipe_t, mode: c_int) -> c_i
         if code != 0 {
             return code;
         }
-        let mut stat: libc::stat = zeroed();
-        if libc::stat(path.as_ptr(), &raw mut stat) != 0 {
-            return status::last();
-        }
-        let mut wanted = stat.st_mode;
+        let mut wanted = 0;
         if mode & readable != 0 {
             wanted |= S_IRUSR | S_IRGRP | S_IROTH;
         }
         if mode & writable != 0 {
             wanted |= S_IWUSR | S_IWGRP | S_IWOTH;
         }
-        if wanted == stat.st_mode {
-            return 0;
-        }
-        status::check(libc::chmod(path.as_ptr(), wanted & 0o7777))
+        status::check(libc::chmod(path.as_ptr(), wanted))
     }
 }

@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 use core::ptr;
 
+use uvring_core::driver::Kind;
 use uvring_core::driver::ready::{HUP, IN, OUT, RDHUP};
 use uvring_core::{Errno, socket};
 
@@ -88,7 +89,7 @@ pub(super) fn ready(stream: &uv_stream_t, mask: u32) {
         return;
     }
     // The peer is done and the last read took all there was: no need to ask for the 0 bytes.
-    if mask & (HUP | RDHUP) != 0 && stream.has(flag::READ_PARTIAL) {
+    if mask & (HUP | RDHUP) != 0 && stream.has(flag::READ_PARTIAL) && !was_cut(stream) {
         end_of_file(stream);
     } else if again {
         stream.inner().driver().again(&stream.io_watcher, IN | mask & RDHUP);
@@ -113,38 +114,22 @@ fn read(stream: &uv_stream_t) -> bool {
         if fd == -1 {
             return false;
         }
-        let mut cut = false;
         // SAFETY: the program lent `len` bytes at `base` until its read callback.
-        let result = unsafe {
-            if is_ipc(stream) {
-                match rights::receive(stream, fd, &buf) {
-                    Ok(Received { kept: Err(code), .. }) => {
-                        deliver(stream, code as isize, &buf);
-                        return true;
-                    }
-                    Ok(received) => {
-                        cut = received.cut;
-                        Ok(received.nread)
-                    }
-                    Err(error) => Err(error),
-                }
-            } else if is_socket(stream) {
-                socket::recv(fd, buf.base.cast(), buf.len)
-            } else {
-                socket::read(fd, buf.base.cast(), buf.len)
+        match unsafe { receive(stream, fd, &buf) } {
+            Ok(Received { kept: Err(code), .. }) => {
+                deliver(stream, code as isize, &buf);
+                return true;
             }
-        };
-        match result {
-            Ok(0) => {
+            Ok(Received { nread: 0, .. }) => {
                 end_of_file_with(stream, &buf);
                 return false;
             }
-            Ok(nread) => {
+            Ok(Received { nread, cut, .. }) => {
                 deliver(stream, nread as isize, &buf);
+                if nread < buf.len && cut {
+                    return is_reading(stream) && is_edge_triggered(stream) && more_waits(stream);
+                }
                 if nread < buf.len {
-                    if cut && is_reading(stream) && rights::more_waits(stream.io_watcher.fd.get()) {
-                        continue;
-                    }
                     stream.set(flag::READ_PARTIAL);
                     return false;
                 }
@@ -160,6 +145,58 @@ fn read(stream: &uv_stream_t) -> bool {
         }
     }
     true
+}
+
+/// One system call for input.
+///
+/// # Errors
+/// As read(2), recv(2), recvmsg(2).
+///
+/// # Safety
+/// `buf` is valid for writes.
+unsafe fn receive(
+    stream: &uv_stream_t,
+    fd: c_int,
+    buf: &uv_buf_t,
+) -> uvring_core::Result<Received> {
+    // SAFETY: the caller's promise.
+    let nread = unsafe {
+        if is_ipc(stream) {
+            return rights::receive(stream, fd, buf);
+        }
+        if stream.has(flag::SOCKET) && is_edge_triggered(stream) {
+            return rights::receive_none(fd, buf);
+        }
+        if is_socket(stream) {
+            socket::recv(fd, buf.base.cast(), buf.len)?
+        } else {
+            socket::read(fd, buf.base.cast(), buf.len)?
+        }
+    };
+    Ok(Received { nread, kept: Ok(()), cut: false })
+}
+
+/// Whether what is left unread is not reported again by itself.
+fn is_edge_triggered(stream: &uv_stream_t) -> bool {
+    stream.inner().driver().kind() == Kind::Uring
+}
+
+/// Whether a read would return at once.
+fn more_waits(stream: &uv_stream_t) -> bool {
+    let fd = stream.io_watcher.fd.get();
+    let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry. A failure (a signal) counts as "maybe".
+    unsafe { libc::poll(&raw mut asked, 1, 0) != 0 }
+}
+
+/// Whether bytes wait although the last read did not fill its buffer: a unix socket ends a read
+/// where descriptors come along, wanted or not.
+fn was_cut(stream: &uv_stream_t) -> bool {
+    let mut bytes: c_int = 0;
+    stream.has(flag::SOCKET)
+        // SAFETY: FIONREAD writes an int.
+        && unsafe { libc::ioctl(stream.io_watcher.fd.get(), libc::FIONREAD, &raw mut bytes) } == 0
+        && bytes != 0
 }
 
 /// Reports the end of file and stops reading.

@@ -5,17 +5,20 @@
 //! which is there only while it is needed.
 
 use core::ffi::c_int;
+use core::mem::zeroed;
 use core::ptr;
 use core::slice;
 
+use uvring_core::Errno;
 use uvring_core::socket::{self, IoVec};
 
 use crate::abi::*;
 use crate::handle::{Handle, watch_of};
 use crate::{mem, status};
 
-/// Descriptors in one message at most: the kernel's SCM_MAX_FD.
-const MAX: usize = 253;
+/// Descriptors taken of one message. libuv sends one and takes no more than these either; what
+/// exceeds them is closed.
+const MAX: usize = 60;
 
 /// The head of the array; the descriptors follow.
 struct Queue {
@@ -74,29 +77,28 @@ fn reserve(stream: &uv_stream_t, more: usize) -> Result<*mut Queue, c_int> {
     }
 }
 
-/// Keeps what arrived for uv_accept, in order; all of it or, closed, nothing.
+/// Keeps what arrived for uv_accept, in order. Without memory that is the first one at most; the
+/// others are closed.
 ///
 /// # Errors
 /// `UV_ENOMEM`.
 fn keep(stream: &uv_stream_t, arrived: &[c_int]) -> Result<(), c_int> {
-    let Some((&first, others)) = arrived.split_first() else { return Ok(()) };
-    let waiting = if stream.accepted_fd.get() == -1 { others } else { arrived };
-    if !waiting.is_empty() {
-        match reserve(stream, waiting.len()) {
-            // SAFETY: `reserve` made room behind those that wait.
-            Ok(queue) => unsafe {
-                let end = fds(queue).add((*queue).count);
-                ptr::copy_nonoverlapping(waiting.as_ptr(), end, waiting.len());
-                (*queue).count += waiting.len();
-            },
-            Err(code) => {
-                close_all(arrived);
-                return Err(code);
-            }
-        }
-    }
-    if stream.accepted_fd.get() == -1 {
+    let mut waiting = arrived;
+    if stream.accepted_fd.get() == -1
+        && let Some((&first, others)) = arrived.split_first()
+    {
         stream.accepted_fd.set(first);
+        waiting = others;
+    }
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let queue = reserve(stream, waiting.len()).inspect_err(|_| close_all(waiting))?;
+    // SAFETY: `reserve` made room behind those that wait.
+    unsafe {
+        let end = fds(queue).add((*queue).count);
+        ptr::copy_nonoverlapping(waiting.as_ptr(), end, waiting.len());
+        (*queue).count += waiting.len();
     }
     Ok(())
 }
@@ -172,11 +174,33 @@ pub(super) unsafe fn receive(
     Ok(Received { nread, kept, cut: count != 0 })
 }
 
-/// Whether a read would return at once.
-pub(super) fn more_waits(fd: c_int) -> bool {
-    let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one entry. A failure (a signal) counts as "maybe".
-    unsafe { libc::poll(&raw mut asked, 1, 0) != 0 }
+/// Reads into `buf` on a pipe that is not for passing handles: descriptors are refused, but tell
+/// that the read was cut.
+///
+/// # Errors
+/// As recvmsg(2).
+///
+/// # Safety
+/// `buf` is valid for writes.
+pub(super) unsafe fn receive_none(fd: c_int, buf: &uv_buf_t) -> uvring_core::Result<Received> {
+    // SAFETY: the caller's promise; without room for control data the kernel closes what comes,
+    // and says so.
+    unsafe {
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = ptr::from_ref(buf).cast_mut().cast();
+        message.msg_iovlen = 1;
+        loop {
+            let nread = libc::recvmsg(fd, &raw mut message, 0);
+            if let Ok(nread) = usize::try_from(nread) {
+                let cut = message.msg_flags & libc::MSG_CTRUNC != 0;
+                return Ok(Received { nread, kept: Ok(()), cut });
+            }
+            match Errno::from_raw_os_error(status::errno()) {
+                Errno::INTR => {}
+                error => return Err(error),
+            }
+        }
+    }
 }
 
 /// The descriptor of a handle to pass along.
