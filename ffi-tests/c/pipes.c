@@ -720,6 +720,48 @@ static void unwanted(uv_loop_t *loop) {
   SHOW(open_sockets() - before);
 }
 
+/* Sockets and pipes that keep messages apart. */
+static void messages(uv_loop_t *loop) {
+  static uv_pipe_t p;
+  static uv_write_t req;
+  uv_buf_t buf = uv_buf_init("hello", 5);
+  char bytes[16];
+  int kind, i, fds[2];
+
+  for (kind = 0; kind < 4; kind++) {
+    printf("kind %d\n", kind);
+    if (kind == 2)
+      NEED(pipe2(fds, O_DIRECT));
+    else
+      NEED(socketpair(AF_UNIX, kind == 1 ? SOCK_DGRAM : SOCK_SEQPACKET, 0, fds));
+    NEED(uv_pipe_init(loop, &p, kind == 3));
+    NEED(uv_pipe_open(&p, fds[0]));
+    SHOW(uv_pipe_pending_count(&p));
+    NEED(uv_read_start(S(&p), on_alloc, on_read));
+    for (i = 0; i < 5; i++)
+      SHOW(send_byte(fds[1]));
+    for (i = 0; i < 20; i++)
+      uv_run(loop, UV_RUN_NOWAIT);
+    for (i = 0; i < 5; i++)
+      SHOW(send_byte(fds[1]));
+    if (kind != 2) {
+      SHOW(uv_write(&req, S(&p), &buf, 1, on_write));
+      uv_run(loop, UV_RUN_NOWAIT);
+      SHOW(read(fds[1], bytes, sizeof(bytes)));
+    }
+    if (kind != 1) {
+      close(fds[1]);
+      uv_run(loop, UV_RUN_DEFAULT);
+    } else {
+      for (i = 0; i < 20; i++)
+        uv_run(loop, UV_RUN_NOWAIT);
+      close(fds[1]);
+    }
+    uv_close(H(&p), NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+  }
+}
+
 /* No descriptors left in the middle of a message. */
 static void no_descriptors(uv_loop_t *loop) {
   static uv_pipe_t p;
@@ -831,7 +873,7 @@ int main(int argc, char **argv) {
       {"connect_bad", connect_bad}, {"open_bad", open_bad},
       {"send_bad", send_bad}, {"send_mixed", send_mixed},
       {"receive", receive},   {"leave_queued", leave_queued},
-      {"unwanted", unwanted},
+      {"unwanted", unwanted}, {"messages", messages},
       {"no_descriptors", no_descriptors}, {"no_memory", no_memory},
       {"flood", flood},       {NULL, NULL}};
 

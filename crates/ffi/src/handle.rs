@@ -45,7 +45,7 @@ pub(crate) mod flag {
     pub(crate) const IN_FLIGHT: u32 = 0x0002_0000;
     /// Stream: each write goes out by itself, at once.
     pub(crate) const NO_COALESCE: u32 = 0x0004_0000;
-    /// Pipe: the descriptor is a socket.
+    /// Pipe: the descriptor is a stream socket.
     pub(crate) const SOCKET: u32 = 0x0008_0000;
     /// Stream: the descriptor blocks, so a short write is simply continued.
     pub(crate) const BLOCKING_WRITES: u32 = 0x0010_0000;

@@ -69,7 +69,9 @@ pub unsafe extern "C" fn uv_pipe_open(pipe: *mut uv_pipe_t, file: uv_file) -> c_
     if mode == -1 {
         return status::last();
     }
-    if let Err(error) = socket::set_nonblocking(file, true) {
+    if mode & libc::O_NONBLOCK == 0
+        && let Err(error) = socket::set_nonblocking(file, true)
+    {
         return status::from_errno(error);
     }
     let flags = match mode & libc::O_ACCMODE {

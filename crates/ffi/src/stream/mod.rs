@@ -67,7 +67,8 @@ pub(crate) fn open(stream: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_
     stream.set(flags);
     if stream.r#type.get() == UV_NAMED_PIPE && !stream.has(flag::SOCKET) {
         // FIFOs and other files are pipes too, and know nothing of sendmsg(2) and recv(2).
-        if socket::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_TYPE).is_ok() {
+        let kind = socket::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_TYPE);
+        if kind == Ok(libc::SOCK_STREAM) {
             stream.set(flag::SOCKET);
         }
     }
@@ -75,7 +76,7 @@ pub(crate) fn open(stream: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_
     Ok(())
 }
 
-/// Whether the descriptor is a socket.
+/// Whether the descriptor is a stream socket.
 fn is_socket(stream: &uv_stream_t) -> bool {
     stream.r#type.get() == UV_TCP || stream.has(flag::SOCKET)
 }

@@ -173,7 +173,8 @@ unsafe fn receive(
             socket::read(fd, buf.base.cast(), buf.len)?
         }
     };
-    Ok(Received { nread, kept: Ok(()), cut: false })
+    // Terminals give a line at a time, and there are pipes and sockets that keep messages apart.
+    Ok(Received { nread, kept: Ok(()), cut: !is_socket(stream) && is_edge_triggered(stream) })
 }
 
 /// Whether what is left unread is not reported again by itself.
@@ -190,10 +191,10 @@ fn more_waits(stream: &uv_stream_t) -> bool {
 }
 
 /// Whether bytes wait although the last read did not fill its buffer: a unix socket ends a read
-/// where descriptors come along, wanted or not.
+/// where descriptors come along, wanted or not, and others after each message.
 fn was_cut(stream: &uv_stream_t) -> bool {
     let mut bytes: c_int = 0;
-    stream.has(flag::SOCKET)
+    stream.r#type.get() != UV_TCP
         // SAFETY: FIONREAD writes an int.
         && unsafe { libc::ioctl(stream.io_watcher.fd.get(), libc::FIONREAD, &raw mut bytes) } == 0
         && bytes != 0

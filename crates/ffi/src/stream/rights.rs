@@ -12,6 +12,7 @@ use core::slice;
 use uvring_core::Errno;
 use uvring_core::socket::{self, IoVec};
 
+use super::is_socket;
 use crate::abi::*;
 use crate::handle::{Handle, watch_of};
 use crate::{mem, status};
@@ -150,7 +151,7 @@ pub(super) struct Received {
     pub(super) nread: usize,
     /// `UV_ENOMEM`: descriptors came that could not be kept, and are closed.
     pub(super) kept: Result<(), c_int>,
-    /// Descriptors came: the kernel ends the read there, however much data follows.
+    /// The kernel ended the read before the data ended: descriptors came, or a message was over.
     pub(super) cut: bool,
 }
 
@@ -171,7 +172,7 @@ pub(super) unsafe fn receive(
     let (nread, count) =
         unsafe { socket::recvmsg_rights(fd, ptr::from_ref(buf).cast::<IoVec>(), 1, &mut arrived) }?;
     let kept = keep(stream, &arrived[..count]);
-    Ok(Received { nread, kept, cut: count != 0 })
+    Ok(Received { nread, kept, cut: count != 0 || !is_socket(stream) })
 }
 
 /// Reads into `buf` on a pipe that is not for passing handles: descriptors are refused, but tell
