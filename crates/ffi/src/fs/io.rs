@@ -51,7 +51,7 @@ impl Operation for Read {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         let (fd, offset) = (req.file.get(), req.off.get());
         let bufs = req.bufs.get().cast::<libc::iovec>();
-        let count = (req.nbufs.get() as usize).min(sys::MAX_BUFS) as c_int;
+        let count = (req.nbufs.get() as usize).min(sys::MAX_IOV) as c_int;
         // SAFETY: the list has that many buffers, each valid for writes.
         sys::result(unsafe {
             match (count, offset < 0) {
@@ -81,7 +81,7 @@ impl Operation for Write {
         // How much of the first buffer is written already.
         let mut skip = 0usize;
         while !bufs.is_empty() {
-            let count = if skip > 0 { 1 } else { bufs.len().min(sys::MAX_BUFS) };
+            let count = if skip > 0 { 1 } else { bufs.len().min(sys::MAX_IOV) };
             let part = &bufs[..count];
             // SAFETY: as above.
             let written = match sys::again(|| unsafe { write_once(req, part, skip, offset) }) {
@@ -245,12 +245,13 @@ pub unsafe extern "C" fn uv_fs_read(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { transfer::<Read>(r#loop, req, file, bufs, nbufs, offset, cb) }
+    unsafe { transfer::<Read>(r#loop, req, file, (bufs, nbufs), offset, cb, usize::MAX) }
 }
 
 /// `int uv_fs_write(uv_loop_t*, uv_fs_t*, uv_file, const uv_buf_t bufs[], unsigned nbufs, int64_t
 /// offset, uv_fs_cb)`: pwritev(2), or writev(2) at the file's own position when `offset` (in
-/// bytes) is negative. The result is the number of bytes. `UV_EINVAL` when there are no buffers.
+/// bytes) is negative. The result is the number of bytes. `UV_EINVAL` when there are no buffers, or
+/// more than 2 GiB less a page in them.
 ///
 /// # Safety
 /// As for all `uv_fs_*`: see the module's page. The buffers stay valid until the callback.
@@ -265,26 +266,28 @@ pub unsafe extern "C" fn uv_fs_write(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { transfer::<Write>(r#loop, req, file, bufs, nbufs, offset, cb) }
+    unsafe { transfer::<Write>(r#loop, req, file, (bufs, nbufs), offset, cb, sys::MAX_LEN) }
 }
 
+/// At most `limit` bytes.
+///
 /// # Safety
 /// As for [`uv_fs_read`] and [`uv_fs_write`].
 unsafe fn transfer<O: Operation>(
     owner: *mut uv_loop_t,
     req: *mut uv_fs_t,
     file: uv_file,
-    bufs: *const uv_buf_t,
-    nbufs: c_uint,
+    (bufs, nbufs): (*const uv_buf_t, c_uint),
     offset: i64,
     cb: uv_fs_cb,
+    limit: usize,
 ) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
         request::plain::<O>(owner, req, cb, |req| {
             req.file.set(file);
             req.off.set(offset);
-            request::keep_bufs(req, bufs, nbufs)
+            request::keep_bufs(req, bufs, nbufs, limit)
         })
     }
 }

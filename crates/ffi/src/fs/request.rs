@@ -82,6 +82,7 @@ pub(super) unsafe fn plain<O: Operation>(
             0 => finish::<O>(req),
             code => {
                 cleanup(req);
+                req.result.set(code as isize);
                 code
             }
         }
@@ -193,12 +194,23 @@ pub(super) unsafe fn keep_paths(
     0
 }
 
-/// Keeps a buffer list: the caller's own without a callback, a copy with one.
+/// Keeps a buffer list: the caller's own without a callback, a copy with one. `UV_EINVAL` when
+/// there are none, or more than `limit` bytes in them.
 ///
 /// # Safety
 /// `bufs` is NULL or has `nbufs` elements.
-pub(super) unsafe fn keep_bufs(req: &uv_fs_t, bufs: *const uv_buf_t, nbufs: c_uint) -> c_int {
+pub(super) unsafe fn keep_bufs(
+    req: &uv_fs_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    limit: usize,
+) -> c_int {
     if bufs.is_null() || nbufs == 0 || c_int::try_from(nbufs).is_err() {
+        return UV_EINVAL;
+    }
+    // SAFETY: the caller's promise.
+    let all = unsafe { core::slice::from_raw_parts(bufs, nbufs as usize) };
+    if all.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len)) > limit {
         return UV_EINVAL;
     }
     let list = if req.cb.get().is_none() {

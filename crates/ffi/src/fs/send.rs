@@ -33,7 +33,7 @@ impl Operation for Sendfile {
 
 /// At most `len` bytes from `offset` on, which moves along, to where `to` stands.
 pub(super) fn send(to: c_int, from: c_int, offset: &mut i64, len: usize) -> Result<usize, c_int> {
-    let len = len.min(sys::MAX_BYTES);
+    let len = len.min(sys::MAX_LEN);
     // SAFETY: `offset` is valid for reads and writes.
     sys::again(|| unsafe { libc::sendfile(to, from, offset, len) })
 }
@@ -107,7 +107,8 @@ fn write_all(to: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
 
 /// `int uv_fs_sendfile(uv_loop_t*, uv_fs_t*, uv_file out_fd, uv_file in_fd, int64_t in_offset,
 /// size_t length, uv_fs_cb)`: sendfile(2), `length` bytes from `in_offset` on, by hand where the
-/// kernel cannot. The result is the number of bytes, which may be less.
+/// kernel cannot. The result is the number of bytes, which may be less. `UV_EINVAL` when `length` is
+/// more than 2 GiB less a page.
 ///
 /// # Safety
 /// As for all `uv_fs_*`: see the module's page.
@@ -124,6 +125,9 @@ pub unsafe extern "C" fn uv_fs_sendfile(
     // SAFETY: the caller's promise.
     unsafe {
         request::plain::<Sendfile>(r#loop, req, cb, |req| {
+            if length > sys::MAX_LEN {
+                return UV_EINVAL;
+            }
             req.file.set(out_fd);
             req.flags.set(in_fd);
             req.off.set(in_offset);

@@ -2,13 +2,9 @@
 
 use core::ffi::c_int;
 
+pub(super) use uvring_core::fd::{MAX_IOV, MAX_LEN};
+
 use crate::status;
-
-/// Most bytes that the kernel moves in one call.
-pub(super) const MAX_BYTES: usize = 0x7fff_f000;
-
-/// Most buffers that the kernel takes in one call.
-pub(super) const MAX_BUFS: usize = libc::UIO_MAXIOV as usize;
 
 /// A call's answer, or the code of its failure when that was -1.
 pub(super) fn result(answer: isize) -> isize {
