@@ -11,7 +11,8 @@ const NO_MEMORY: &CStr = c"not enough memory for the error message";
 /// What libuv says when nothing failed.
 const NO_ERROR: &CStr = c"no error";
 
-/// Makes what dlerror(3) says the library's message. 0 when it says nothing, otherwise -1.
+/// Makes what dlerror(3) says the library's message: -1. When it says nothing, the message stays
+/// that of the last failure: 0.
 ///
 /// # Safety
 /// `lib` is valid, and its message NULL or made here.
@@ -19,10 +20,10 @@ unsafe fn take_error(lib: *mut uv_lib_t) -> c_int {
     // SAFETY: the caller's word; the text is valid until the next call of this family.
     unsafe {
         let text = libc::dlerror();
-        forget_error(lib);
         if text.is_null() {
             return 0;
         }
+        forget_error(lib);
         let size = CStr::from_ptr(text).count_bytes() + 1;
         let copy: *mut c_char = mem::alloc(size).cast();
         (*lib).errmsg = if copy.is_null() {
@@ -139,8 +140,12 @@ mod tests {
             assert_eq!(CStr::from_ptr(uv_dlerror(lib)), NO_ERROR);
             assert_eq!(uv_dlsym(lib, c"uvring_no_such".as_ptr(), &mut found), -1);
             assert!(found.is_null());
-            let text = CStr::from_ptr(uv_dlerror(lib)).to_string_lossy();
+            let text = CStr::from_ptr(uv_dlerror(lib)).to_string_lossy().into_owned();
             assert!(text.contains("uvring_no_such"), "{text}");
+            // It stays what it was until something else fails.
+            assert_eq!(uv_dlsym(lib, c"puts".as_ptr(), &mut found), 0);
+            assert!(!found.is_null());
+            assert_eq!(CStr::from_ptr(uv_dlerror(lib)).to_string_lossy(), text);
             uv_dlclose(lib);
             uv_dlclose(lib);
             assert_eq!(CStr::from_ptr(uv_dlerror(lib)), NO_ERROR);
