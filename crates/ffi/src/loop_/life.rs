@@ -87,6 +87,9 @@ unsafe fn make_inner(
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
         (&raw mut (*inner).send).write(crate::stream::send);
         (&raw mut (*inner).metrics).write(Metrics::default());
+        (&raw mut (*inner).late).write(Link::new());
+        list::init(&raw const (*inner).late);
+        (&raw mut (*inner).signals).write(Cell::new(ptr::null_mut()));
         (&raw mut (*inner).place).write(Link::new());
         (&raw mut (*inner).thread).write(Cell::new(0));
         (&raw mut (*inner).owner).write(Cell::new(owner));
@@ -138,6 +141,7 @@ pub unsafe extern "C" fn uv_loop_close(owner: *mut uv_loop_t) -> c_int {
             next = list::after(head, link);
         }
         crate::threadpool::release_loop(owner);
+        crate::signal::pipe::release(&*owner);
         let inner = (*owner).internal_fields.get().cast::<Inner>();
         registry::remove(&*inner);
         if (*owner).emfile_fd.get() != -1 {
@@ -231,6 +235,9 @@ pub unsafe extern "C" fn uv_loop_fork(owner: *mut uv_loop_t) -> c_int {
             return status::from_errno(error);
         }
         config::show_descriptor(&*owner);
+        if let Err(code) = crate::signal::pipe::after_fork(&*owner) {
+            return code;
+        }
         if (*inner).doorbell.get().is_some() {
             // The eventfd is the parent's too: ringing it would wake the parent.
             (*inner).driver().unwatch(&(*owner).async_io_watcher);
@@ -239,10 +246,10 @@ pub unsafe extern "C" fn uv_loop_fork(owner: *mut uv_loop_t) -> c_int {
             if let Err(code) = crate::r#async::want_doorbell(&*owner) {
                 return code;
             }
-            if !(*inner).inbox.is_empty() {
-                if let Some(bell) = (*inner).doorbell.get() {
-                    bell.ring();
-                }
+            if !(*inner).inbox.is_empty()
+                && let Some(bell) = (*inner).doorbell.get()
+            {
+                bell.ring();
             }
         }
         0

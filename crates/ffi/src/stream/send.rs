@@ -28,7 +28,7 @@ const ATTEMPTS: u32 = 32;
 
 /// Up to this many bytes, handing the buffer to the ring beats a system call of its own; beyond
 /// it the copy dominates and the program wants its memory back at once.
-const RING_BYTES: usize = 8 * 1024;
+const RING_BYTES: usize = 2 * 1024;
 
 const _: () = assert!(size_of::<IoVec>() == size_of::<uv_buf_t>());
 
