@@ -8,7 +8,9 @@ use uvring_core::list;
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::call;
-use crate::{status, r#async, phase, pipe, poll, stream, threadpool, timer, udp};
+use crate::{
+    r#async, phase, pipe, poll, process, signal, status, stream, threadpool, timer, udp,
+};
 
 /// `void uv_close(uv_handle_t*, uv_close_cb)`: stops the handle now and calls `callback` (may be
 /// NULL) in a later turn; only then is the memory the program's again. Requests in flight end with
@@ -31,6 +33,8 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, callback: uv_close_c
             UV_NAMED_PIPE => pipe::close(&*handle.cast()),
             UV_UDP => udp::close(&*handle.cast()),
             UV_POLL => poll::stop(&*handle.cast()),
+            UV_PROCESS => process::close(&*handle.cast()),
+            UV_SIGNAL => signal::stop(&*handle.cast()),
             UV_TIMER => timer::stop(&*handle.cast()),
             UV_ASYNC => r#async::close(&*handle.cast()),
             UV_IDLE | UV_PREPARE | UV_CHECK => {

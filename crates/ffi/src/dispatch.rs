@@ -4,10 +4,11 @@ use core::mem::offset_of;
 
 use uvring_core::driver::ready::OUT;
 use uvring_core::driver::{Op, Watch};
+use uvring_core::list;
 
 use crate::abi::*;
-use crate::loop_::watch::tag;
-use crate::{listen, poll, stream, udp};
+use crate::loop_::watch::{of_link, tag};
+use crate::{listen, poll, process, signal, stream, udp};
 
 /// Readiness of a descriptor.
 pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
@@ -26,7 +27,28 @@ pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
             tag::DOORBELL => {
                 crate::r#async::run(owner);
             }
+            tag::PROCESS | tag::SIGNAL => {
+                let link = &raw const (*watch).pending;
+                if list::is_empty(link) {
+                    list::push_back(&raw const owner.inner().late, link);
+                }
+            }
             _ => {}
+        }
+    }
+}
+
+/// Children that ended and signals, when all else of the round was handed out: what a child wrote
+/// is read before its end is told.
+pub(crate) fn run_late(owner: &uv_loop_t) {
+    // SAFETY: the list holds `pending` links of live watches; one that closes takes itself off.
+    unsafe {
+        while let Some(link) = list::pop_front(&raw const owner.inner().late) {
+            let watch = of_link(link);
+            match watch.tag.get() {
+                tag::PROCESS => process::ended(watch),
+                _ => signal::ready(owner),
+            }
         }
     }
 }

@@ -51,6 +51,8 @@ pub(crate) mod flag {
     pub(crate) const BLOCKING_WRITES: u32 = 0x0010_0000;
     /// TCP, UDP: the socket is IPv6.
     pub(crate) const IPV6: u32 = 0x0040_0000;
+    /// Signal: stops after one.
+    pub(crate) const ONE_SHOT: u32 = 0x0080_0000;
     /// TCP: TCP_NODELAY, also for a socket that is still to come.
     pub(crate) const TCP_NODELAY: u32 = 0x0100_0000;
     /// TCP: SO_KEEPALIVE, also for a socket that is still to come.

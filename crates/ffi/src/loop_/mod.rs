@@ -72,6 +72,10 @@ pub(crate) struct Inner {
     /// Sends what a stream has gathered: given by the streams' layer, which is above this one.
     pub(crate) send: fn(&uv_stream_t),
     pub(crate) metrics: Metrics,
+    /// Watches of signals and children that are ready: they come after all other events.
+    pub(crate) late: Link,
+    /// The loop's share of the signal table, or null.
+    pub(crate) signals: Cell<*mut c_void>,
     /// The loop's place among all loops, and the thread that runs it (0: none).
     pub(crate) place: Link,
     pub(crate) thread: Cell<usize>,

@@ -163,6 +163,8 @@ fn hand_out(owner: &uv_loop_t, slept: bool) -> u64 {
     if asyncs != 0 {
         run::run_fed(owner);
     }
+    dispatch::run_late(owner);
+    run::run_fed(owner);
     events.set(events.get() + count);
     if !slept {
         let waiting = &inner.metrics.events_waiting;

@@ -23,6 +23,10 @@ pub(crate) mod tag {
     pub(crate) const DOORBELL: usize = 4;
     /// A uv_udp_t.
     pub(crate) const UDP: usize = 5;
+    /// A child's pidfd.
+    pub(crate) const PROCESS: usize = 6;
+    /// The loop's signal pipe.
+    pub(crate) const SIGNAL: usize = 7;
 }
 
 /// Makes `watch` ready for use, on `fd` (-1: none yet).

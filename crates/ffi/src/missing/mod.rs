@@ -7,6 +7,4 @@
 pub mod dns;
 pub mod fs_event;
 pub mod fs_poll;
-pub mod process;
-pub mod signal;
 pub mod tty;
