@@ -857,8 +857,8 @@ UV_EXTERN const char *uv_version_string(void);
 
 /* ---- The library --------------------------------------------------------------------------- */
 
-/* Gives back what the library holds for the whole process: the worker threads. Call it when
- * no loop runs. Calling it twice does nothing. */
+/* Gives back what the library holds for the whole process: the worker threads, the copy of
+ * the arguments. Call it when no loop runs. Calling it twice does nothing. */
 UV_EXTERN void uv_library_shutdown(void);
 /* Replaces malloc(3), realloc(3), calloc(3) and free(3) for everything the library
  * allocates. */
@@ -914,6 +914,13 @@ UV_EXTERN void uv_walk(uv_loop_t *owner, uv_walk_cb callback, void *arg);
  * memory the program's again. Requests in flight end with UV_ECANCELED before that. Closing
  * twice does nothing. */
 UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb callback);
+/* The descriptor of a TCP, pipe, TTY, UDP or poll handle. What the handle has yet to send
+ * goes out first, so that a program that uses the descriptor itself keeps the order. */
+UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
+/* Reads SO_SNDBUF into a 0 and sets it otherwise. Linux keeps twice what is set. */
+UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
+/* As uv_send_buffer_size, for SO_RCVBUF. */
+UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
 /* The handle keeps the loop alive while it is active. Idempotent. */
 UV_EXTERN void uv_ref(uv_handle_t *handle);
 /* The handle no longer keeps the loop alive. Idempotent. */
@@ -924,13 +931,6 @@ UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
 UV_EXTERN int uv_is_active(const uv_handle_t *handle);
 /* Not 0 from uv_close on. */
 UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
-/* The descriptor of a TCP, pipe, TTY, UDP or poll handle. What the handle has yet to send
- * goes out first, so that a program that uses the descriptor itself keeps the order. */
-UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
-/* Reads SO_SNDBUF into a 0 and sets it otherwise. Linux keeps twice what is set. */
-UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
-/* As uv_send_buffer_size, for SO_RCVBUF. */
-UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
 UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
 UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
 UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
@@ -951,6 +951,8 @@ UV_EXTERN const char *uv_handle_type_name(uv_handle_type kind);
 
 /* ---- Requests (request) -------------------------------------------------------------------- */
 
+/* Ends a request that has not finished. Its callback still comes, with UV_ECANCELED. */
+UV_EXTERN int uv_cancel(uv_req_t *req);
 /* Bytes of the request's struct; (size_t) -1 for an unknown type. */
 UV_EXTERN size_t uv_req_size(uv_req_type kind);
 /* NULL for an unknown type. */
@@ -958,8 +960,6 @@ UV_EXTERN const char *uv_req_type_name(uv_req_type kind);
 UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
 UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
 UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
-/* Ends a request that has not finished. Its callback still comes, with UV_ECANCELED. */
-UV_EXTERN int uv_cancel(uv_req_t *req);
 
 /* ---- Timers (timer) ------------------------------------------------------------------------ */
 
@@ -1025,31 +1025,42 @@ UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 
 /* ---- Signals (signal) ---------------------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
-/* Not there yet: UV_ENOSYS. */
+/* Makes the handle, and with a loop's first one the pipe that signals arrive through. */
+UV_EXTERN int uv_signal_init(uv_loop_t *owner, uv_signal_t *handle);
+/* Calls for every signal signum from now on. On a handle that waits for that signal already,
+ * changes the callback only. */
 UV_EXTERN int uv_signal_start(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
-/* Not there yet: UV_ENOSYS. */
+/* As uv_signal_start, for one signal. If nobody else waits for it, the signal has its
+ * default effect again from the moment it has come once. */
 UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
-/* Not there yet: UV_ENOSYS. */
+/* The callback is not called any more, not even for signals that have come already. When
+ * nobody waits for the signal any more, it has the effect again that it had before. Always
+ * 0. */
 UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
 
 /* ---- Child processes (process) ------------------------------------------------------------- */
 
 /* The child's process id. */
 UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_spawn(uv_loop_t *loop, uv_process_t *handle,
+/* Makes the handle and starts the program. Without a slash file is looked for in the PATH of
+ * the child's environment. Whatever is returned, the handle may be closed. */
+UV_EXTERN int uv_spawn(uv_loop_t *owner, uv_process_t *process,
     const uv_process_options_t *options);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
-/* Not there yet: UV_ENOSYS. */
+/* Sends the child a signal; 0 only asks whether it is there. A process that got the number
+ * of a child that has ended is never hit. */
+UV_EXTERN int uv_process_kill(uv_process_t *process, int signum);
+/* Kill(2). */
 UV_EXTERN int uv_kill(int pid, int signum);
-/* Not there yet: nothing is done. */
+/* Makes every open descriptor close-on-exec, so that children get only what they are given. */
 UV_EXTERN void uv_disable_stdio_inheritance(void);
 
 /* ---- Streams (stream) ---------------------------------------------------------------------- */
 
+/* Takes connections; backlog is listen(2)'s. Calling it again replaces the callback. */
+UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb callback);
+/* Gives the waiting connection to client, an initialised handle without a descriptor.
+ * Succeeds once for each connection callback. */
+UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
 /* 1 or 0. */
 UV_EXTERN int uv_is_readable(const uv_stream_t *stream);
 /* 1 or 0. */
@@ -1059,11 +1070,6 @@ UV_EXTERN int uv_is_writable(const uv_stream_t *stream);
 UV_EXTERN int uv_stream_set_blocking(uv_stream_t *stream, int blocking);
 /* Bytes not handed to the kernel yet. */
 UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
-/* Takes connections; backlog is listen(2)'s. Calling it again replaces the callback. */
-UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb callback);
-/* Gives the waiting connection to client, an initialised handle without a descriptor.
- * Succeeds once for each connection callback. */
-UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
 /* Reads until told to stop. For each read alloc lends a buffer and callback gets it back. */
 UV_EXTERN int uv_read_start(uv_stream_t *stream, uv_alloc_cb alloc, uv_read_cb callback);
 /* No more reading until uv_read_start. Always 0. */
@@ -1087,6 +1093,8 @@ UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
 
 /* ---- TCP (tcp) ----------------------------------------------------------------------------- */
 
+/* Closes with an RST instead of a FIN. */
+UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *tcp, uv_close_cb callback);
 /* Makes a pair of connected unix sockets of this type and protocol. Both are close-on-exec. */
 UV_EXTERN int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0,
     int flags1);
@@ -1097,8 +1105,8 @@ UV_EXTERN int uv_tcp_init_ex(uv_loop_t *owner, uv_tcp_t *tcp, unsigned int flags
 /* Takes a socket over and makes it non-blocking. It may be bound, listening or connected;
  * nobody checks what it is. */
 UV_EXTERN int uv_tcp_open(uv_tcp_t *tcp, uv_os_sock_t sock);
-/* UV_TCP_IPV6ONLY, UV_TCP_REUSEPORT. An address in use is reported by uv_listen or
- * uv_tcp_connect. */
+/* UV_TCP_IPV6ONLY, UV_TCP_REUSEPORT; other flags are ignored. An address in use is reported
+ * by uv_listen or uv_tcp_connect. */
 UV_EXTERN int uv_tcp_bind(uv_tcp_t *tcp, const struct sockaddr *addr, unsigned int flags);
 /* The callback comes when the connection stands or has failed. */
 UV_EXTERN int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *tcp, const struct sockaddr *addr,
@@ -1116,40 +1124,47 @@ UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *_tcp, int _enable);
 UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *tcp, struct sockaddr *name, int *namelen);
 /* The peer's address. */
 UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *tcp, struct sockaddr *name, int *namelen);
-/* Closes with an RST instead of a FIN. */
-UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *tcp, uv_close_cb callback);
 
 /* ---- Pipes and unix sockets (pipe) --------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle, const char *name, size_t namelen,
-    unsigned int flags);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char *name,
-    uv_connect_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char *name,
-    size_t namelen, unsigned int flags, uv_connect_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle, char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle, char *buffer, size_t *size);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
-/* Not there yet: 0. */
-UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
-/* Not there yet: UV_UNKNOWN_HANDLE. */
-UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
 /* Makes a pipe: fds[0] reads what fds[1] writes. Both are close-on-exec. */
 UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
+/* Makes the handle; the descriptor comes with its first use. With ipc not 0 handles can be
+ * passed along; a listener must not have it. Always 0. */
+UV_EXTERN int uv_pipe_init(uv_loop_t *owner, uv_pipe_t *pipe, int ipc);
+/* Takes a descriptor over and makes it non-blocking. What it was opened for decides whether
+ * the stream can be read, written or both. */
+UV_EXTERN int uv_pipe_open(uv_pipe_t *pipe, uv_file file);
+/* uv_pipe_bind2 with a C string and no flags. */
+UV_EXTERN int uv_pipe_bind(uv_pipe_t *pipe, const char *name);
+/* Makes a unix socket with this name, of namelen bytes. One that begins with a NUL is
+ * abstract, an empty one lets the kernel choose an abstract name; any other is a path, which
+ * closing the handle removes. A name beyond 108 bytes is cut, or refused with
+ * UV_PIPE_NO_TRUNCATE. */
+UV_EXTERN int uv_pipe_bind2(uv_pipe_t *pipe, const char *name, size_t namelen,
+    unsigned int flags);
+/* uv_pipe_connect2 with a C string and no flags. What that would return is not told. */
+UV_EXTERN void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, const char *name,
+    uv_connect_cb callback);
+/* Connects to the unix socket of this name (see uv_pipe_bind2). The callback gets what
+ * socket(2) and connect(2) say. */
+UV_EXTERN int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *pipe, const char *name,
+    size_t namelen, unsigned int flags, uv_connect_cb callback);
+/* Means something on Windows only. */
+UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *_pipe, int _count);
+/* Handles that have arrived and wait for uv_accept; 0 when the pipe is not for passing
+ * handles. */
+UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *pipe);
+/* What the next handle to accept is; UV_UNKNOWN_HANDLE when there is none. */
+UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *pipe);
+/* The socket's own name. *size is the room in bytes, then the name's length, without the NUL
+ * that ends a path. */
+UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *pipe, char *buffer, size_t *size);
+/* As uv_pipe_getsockname, the name of the socket that this one is connected to. */
+UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *pipe, char *buffer, size_t *size);
+/* Lets every user read (UV_READABLE) or write (UV_WRITABLE) the socket's path, or both, and
+ * do nothing else. May wait for the disk. */
+UV_EXTERN int uv_pipe_chmod(uv_pipe_t *pipe, int mode);
 
 /* ---- Terminals (tty) ----------------------------------------------------------------------- */
 
@@ -1256,6 +1271,120 @@ UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle, char *buffer, size_t *siz
 
 /* ---- File operations (fs) ------------------------------------------------------------------ */
 
+/* Access(2). */
+UV_EXTERN int uv_fs_access(uv_loop_t *loop, uv_fs_t *req, const char *path, int mode,
+    uv_fs_cb cb);
+/* Chmod(2). */
+UV_EXTERN int uv_fs_chmod(uv_loop_t *loop, uv_fs_t *req, const char *path, int mode,
+    uv_fs_cb cb);
+/* Fchmod(2). */
+UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop, uv_fs_t *req, uv_file file, int mode, uv_fs_cb cb);
+/* Chown(2). */
+UV_EXTERN int uv_fs_chown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_uid_t uid,
+    uv_gid_t gid, uv_fs_cb cb);
+/* Fchown(2). */
+UV_EXTERN int uv_fs_fchown(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_uid_t uid,
+    uv_gid_t gid, uv_fs_cb cb);
+/* Lchown(2). */
+UV_EXTERN int uv_fs_lchown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_uid_t uid,
+    uv_gid_t gid, uv_fs_cb cb);
+/* Copies a file's bytes and mode. UV_FS_COPYFILE_EXCL: UV_EEXIST when there is one already.
+ * UV_FS_COPYFILE_FICLONE: shares the blocks when the file system can;
+ * UV_FS_COPYFILE_FICLONE_FORCE: or fails. UV_EINVAL for other flags. A copy that fails
+ * halfway is removed. */
+UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop, uv_fs_t *req, const char *path,
+    const char *new_path, int flags, uv_fs_cb cb);
+/* Opens a folder. On success ptr is a uv_dir_t, which uv_fs_closedir frees, not cleanup. */
+UV_EXTERN int uv_fs_opendir(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* The next entries, other than . and .., into dir->dirents, at most dir->nentries of them.
+ * The result is their number, 0 at the end; the names stay valid until cleanup. UV_EINVAL
+ * when dir or its dirents is NULL. */
+UV_EXTERN int uv_fs_readdir(uv_loop_t *loop, uv_fs_t *req, uv_dir_t *dir, uv_fs_cb cb);
+/* Closes a folder and frees it. UV_EINVAL when dir is NULL. */
+UV_EXTERN int uv_fs_closedir(uv_loop_t *loop, uv_fs_t *req, uv_dir_t *dir, uv_fs_cb cb);
+/* Unlink(2). */
+UV_EXTERN int uv_fs_unlink(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* Mkdir(2). */
+UV_EXTERN int uv_fs_mkdir(uv_loop_t *loop, uv_fs_t *req, const char *path, int mode,
+    uv_fs_cb cb);
+/* Rmdir(2). */
+UV_EXTERN int uv_fs_rmdir(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* Rename(2). */
+UV_EXTERN int uv_fs_rename(uv_loop_t *loop, uv_fs_t *req, const char *path,
+    const char *new_path, uv_fs_cb cb);
+/* Open(2), close-on-exec. The result is the descriptor. */
+UV_EXTERN int uv_fs_open(uv_loop_t *loop, uv_fs_t *req, const char *path, int flags, int mode,
+    uv_fs_cb cb);
+/* Close(2). */
+UV_EXTERN int uv_fs_close(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
+/* Preadv(2), or readv(2) at the file's own position when offset (in bytes) is negative. The
+ * result is the number of bytes, 0 at the end. Of more than 1024 buffers the first 1024 are
+ * filled. UV_EINVAL when there are no buffers. */
+UV_EXTERN int uv_fs_read(uv_loop_t *loop, uv_fs_t *req, uv_file file, const uv_buf_t *bufs,
+    unsigned int nbufs, int64_t offset, uv_fs_cb cb);
+/* Pwritev(2), or writev(2) at the file's own position when offset (in bytes) is negative.
+ * The result is the number of bytes. UV_EINVAL when there are no buffers, or more than 2 GiB
+ * less a page in them. */
+UV_EXTERN int uv_fs_write(uv_loop_t *loop, uv_fs_t *req, uv_file file, const uv_buf_t *bufs,
+    unsigned int nbufs, int64_t offset, uv_fs_cb cb);
+/* Fsync(2). */
+UV_EXTERN int uv_fs_fsync(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
+/* Fdatasync(2). */
+UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
+/* Ftruncate(2) to offset bytes. */
+UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop, uv_fs_t *req, uv_file file, int64_t offset,
+    uv_fs_cb cb);
+/* Link(2). */
+UV_EXTERN int uv_fs_link(uv_loop_t *loop, uv_fs_t *req, const char *path, const char *new_path,
+    uv_fs_cb cb);
+/* Symlink(2). The flags mean something elsewhere only. */
+UV_EXTERN int uv_fs_symlink(uv_loop_t *loop, uv_fs_t *req, const char *path,
+    const char *new_path, int flags, uv_fs_cb cb);
+/* Readlink(2). On success the result is 0 and ptr the target, a C string that cleanup frees. */
+UV_EXTERN int uv_fs_readlink(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* Realpath(3), of any length. On success the result is 0 and ptr the path, a C string that
+ * cleanup frees. */
+UV_EXTERN int uv_fs_realpath(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* Gives back the memory that a finished request holds. To be called after every request;
+ * NULL and a second call do nothing. */
+UV_EXTERN void uv_fs_req_cleanup(uv_fs_t *req);
+/* Reads a whole folder. The result is the number of entries, which uv_fs_scandir_next hands
+ * out. No flags are defined. */
+UV_EXTERN int uv_fs_scandir(uv_loop_t *loop, uv_fs_t *req, const char *path, int flags,
+    uv_fs_cb cb);
+/* The next entry of a finished scan; its name stays valid until cleanup. 0; UV_EOF after the
+ * last; the scan's error when it failed; UV_EINVAL when one is NULL. */
+UV_EXTERN int uv_fs_scandir_next(uv_fs_t *req, uv_dirent_t *ent);
+/* Sendfile(2), length bytes from in_offset on, by hand where the kernel cannot. The result
+ * is the number of bytes, which may be less. UV_EINVAL when length is more than 2 GiB less a
+ * page. */
+UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop, uv_fs_t *req, uv_file out_fd, uv_file in_fd,
+    int64_t in_offset, size_t length, uv_fs_cb cb);
+/* Statx(2) into statbuf, which ptr then points at. The time of birth is 0 where it is not
+ * known. */
+UV_EXTERN int uv_fs_stat(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* As uv_fs_stat, but of a symbolic link itself. */
+UV_EXTERN int uv_fs_lstat(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* As uv_fs_stat, of an open file. */
+UV_EXTERN int uv_fs_fstat(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
+/* Statfs(2). On success ptr is a uv_statfs_t that cleanup frees. */
+UV_EXTERN int uv_fs_statfs(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
+/* Mkdtemp(3). path is the folder made; cleanup frees it. UV_EINVAL when tpl does not end in
+ * XXXXXX. */
+UV_EXTERN int uv_fs_mkdtemp(uv_loop_t *loop, uv_fs_t *req, const char *tpl, uv_fs_cb cb);
+/* Mkstemp(3), close-on-exec. The result is the descriptor, path the file made (empty when
+ * none was); cleanup frees it. UV_EINVAL when tpl does not end in XXXXXX. */
+UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop, uv_fs_t *req, const char *tpl, uv_fs_cb cb);
+/* Utimensat(2). Times are seconds since 1970; UV_FS_UTIME_NOW and UV_FS_UTIME_OMIT are
+ * understood. */
+UV_EXTERN int uv_fs_utime(uv_loop_t *loop, uv_fs_t *req, const char *path, double atime,
+    double mtime, uv_fs_cb cb);
+/* As uv_fs_utime, of an open file. */
+UV_EXTERN int uv_fs_futime(uv_loop_t *loop, uv_fs_t *req, uv_file file, double atime,
+    double mtime, uv_fs_cb cb);
+/* As uv_fs_utime, but of a symbolic link itself. */
+UV_EXTERN int uv_fs_lutime(uv_loop_t *loop, uv_fs_t *req, const char *path, double atime,
+    double mtime, uv_fs_cb cb);
 /* Which operation the request is of. */
 UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
 /* What the operation yielded: 0 or more, or an error code. */
@@ -1272,101 +1401,6 @@ UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
 UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
 /* The C library's descriptor of a system handle: on Linux the same number. */
 UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_fs_req_cleanup(uv_fs_t *req);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_close(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_open(uv_loop_t *loop, uv_fs_t *req, const char *path, int flags, int mode,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_read(uv_loop_t *loop, uv_fs_t *req, uv_file file, const uv_buf_t *bufs,
-    unsigned int nbufs, int64_t offset, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_unlink(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_write(uv_loop_t *loop, uv_fs_t *req, uv_file file, const uv_buf_t *bufs,
-    unsigned int nbufs, int64_t offset, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop, uv_fs_t *req, const char *path,
-    const char *new_path, int flags, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_mkdir(uv_loop_t *loop, uv_fs_t *req, const char *path, int mode,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_mkdtemp(uv_loop_t *loop, uv_fs_t *req, const char *tpl, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop, uv_fs_t *req, const char *tpl, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_rmdir(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_scandir(uv_loop_t *loop, uv_fs_t *req, const char *path, int flags,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_scandir_next(uv_fs_t *req, uv_dirent_t *ent);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_opendir(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_readdir(uv_loop_t *loop, uv_fs_t *req, uv_dir_t *dir, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_closedir(uv_loop_t *loop, uv_fs_t *req, uv_dir_t *dir, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_stat(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_fstat(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_rename(uv_loop_t *loop, uv_fs_t *req, const char *path,
-    const char *new_path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_fsync(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop, uv_fs_t *req, uv_file file, int64_t offset,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop, uv_fs_t *req, uv_file out_fd, uv_file in_fd,
-    int64_t in_offset, size_t length, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_access(uv_loop_t *loop, uv_fs_t *req, const char *path, int mode,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_chmod(uv_loop_t *loop, uv_fs_t *req, const char *path, int mode,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_utime(uv_loop_t *loop, uv_fs_t *req, const char *path, double atime,
-    double mtime, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_futime(uv_loop_t *loop, uv_fs_t *req, uv_file file, double atime,
-    double mtime, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_lutime(uv_loop_t *loop, uv_fs_t *req, const char *path, double atime,
-    double mtime, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_lstat(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_link(uv_loop_t *loop, uv_fs_t *req, const char *path, const char *new_path,
-    uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_symlink(uv_loop_t *loop, uv_fs_t *req, const char *path,
-    const char *new_path, int flags, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_readlink(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_realpath(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop, uv_fs_t *req, uv_file file, int mode, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_chown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_uid_t uid,
-    uv_gid_t gid, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_fchown(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_uid_t uid,
-    uv_gid_t gid, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_lchown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_uid_t uid,
-    uv_gid_t gid, uv_fs_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_statfs(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_fs_cb cb);
 
 /* ---- Thread pool (threadpool) -------------------------------------------------------------- */
 
@@ -1388,13 +1422,17 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
 
 /* ---- Shared libraries (dll) ---------------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
+/* Opens shared library filename; NULL is the program itself. 0, or -1 and uv_dlerror says
+ * why; uv_dlclose is due either way. Source: manual, dll, uv_dlopen. */
 UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
-/* Not there yet: nothing is done. */
+/* Closes the library and frees its message. Fine after a failure, and a second time. Source:
+ * manual, dll, uv_dlclose. */
 UV_EXTERN void uv_dlclose(uv_lib_t *lib);
-/* Not there yet: UV_ENOSYS. */
+/* Puts the address of name into *ptr, which may be NULL for a symbol that is. 0, or -1 when
+ * there is no such symbol, and uv_dlerror says so. Source: manual, dll, uv_dlsym. */
 UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
-/* Not there yet: what every call so far has met. */
+/* The message of the last call of uv_dlopen or uv_dlsym that failed, "no error" if none did.
+ * Valid until the next call with this lib. Source: manual, dll, uv_dlerror. */
 UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
 
 /* ---- Threads and locks (threading) --------------------------------------------------------- */
@@ -1517,14 +1555,17 @@ UV_EXTERN int uv_metrics_info(uv_loop_t *owner, uv_metrics_t *metrics);
 
 /* ---- Text ---------------------------------------------------------------------------------- */
 
-/* Not there yet: 0. */
+/* The bytes that utf16_len units of UTF-16 have as WTF-8, without a NUL. With -1 the units
+ * end at a NUL. Source: manual, misc, uv_utf16_length_as_wtf8. */
 UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16, ssize_t utf16_len);
-/* Not there yet: UV_ENOSYS. */
+/* Converts UTF-16 to WTF-8 with a NUL behind it. */
 UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16, ssize_t utf16_len, char **wtf8_ptr,
     size_t *wtf8_len_ptr);
-/* Not there yet: UV_ENOSYS. */
+/* The units that WTF-8 has as UTF-16, with a NUL. UV_EINVAL when it is no WTF-8, or NULL.
+ * Source: manual, misc, uv_wtf8_length_as_utf16. */
 UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
-/* Not there yet: nothing is done. */
+/* Converts WTF-8 to UTF-16 with a NUL behind it: at most utf16_len units with the NUL. Ends
+ * where the room does, or what is WTF-8. Source: manual, misc, uv_wtf8_to_utf16. */
 UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8, uint16_t *utf16, size_t utf16_len);
 
 /* ---- The system (misc) --------------------------------------------------------------------- */
@@ -1551,85 +1592,138 @@ UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
 UV_EXTERN uv_pid_t uv_os_getpid(void);
 /* The parent process's id. */
 UV_EXTERN uv_pid_t uv_os_getppid(void);
-/* Not there yet: argv as it came. */
-UV_EXTERN char **uv_setup_args(int argc, char **argv);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_get_process_title(char *buffer, size_t size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_set_process_title(const char *title);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_resident_set_memory(size_t *rss);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_uptime(double *uptime);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_get_passwd(uv_passwd_t *pwd);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_os_free_passwd(uv_passwd_t *pwd);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_get_passwd2(uv_passwd_t *pwd, uv_uid_t uid);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_get_group(uv_group_t *grp, uv_uid_t gid);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_os_free_group(uv_group_t *grp);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_getpriority(uv_pid_t pid, int *priority);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
-/* Not there yet: 1, the least there can be. */
+/* How many threads it makes sense to run at a time: the processors that the calling thread
+ * may run on, or the whole ones that the control group's share of time is worth, if those
+ * are fewer. Never 0. */
 UV_EXTERN unsigned int uv_available_parallelism(void);
-/* Not there yet: UV_ENOSYS. */
+/* Model, clock rate in MHz (0: unknown) and times in milliseconds of each processor that
+ * runs, in *cpu_infos, to be freed with uv_free_cpu_info; *count of them. With an error
+ * (UV_ENOMEM, UV_EINVAL when a pointer is NULL; without /proc, as open(2)) there are none.
+ * Source: manual, misc, uv_cpu_info. */
 UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
-/* Not there yet: nothing is done. */
+/* Frees what uv_cpu_info gave. NULL is fine. */
 UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses, int *count);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses, int count);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
-/* Not there yet: UV_ENOSYS. */
+/* The user's home: environment variable HOME, or else what the password file says.
+ * UV_ENOBUFS, and the size needed in *size, when it does not fit; UV_EINVAL when a pointer
+ * is NULL or *size 0; UV_ENOENT when nobody knows. Not thread-safe. Source: manual, misc,
+ * uv_os_homedir. */
+UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
+/* The folder for temporary files: the first that is set of environment variables TMPDIR,
+ * TMP, TEMP and TEMPDIR, or else "/tmp"; without a slash at its end. Errors as for
+ * uv_os_homedir. Not thread-safe. Source: manual, misc, uv_os_tmpdir. */
+UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
+/* The working folder, without a slash at its end. UV_ENOBUFS, and the size needed in *size,
+ * when it does not fit; UV_EINVAL when a pointer is NULL or *size 0; UV_ENOENT when it was
+ * removed. Source: manual, misc, uv_cwd. */
+UV_EXTERN int uv_cwd(char *buffer, size_t *size);
+/* Changes the working folder. UV_EINVAL when dir is NULL, else as chdir(2). Source: manual,
+ * misc, uv_chdir. */
+UV_EXTERN int uv_chdir(const char *dir);
+/* The path of the program that runs, cut to *size bytes with its NUL; *size becomes its
+ * length. UV_EINVAL when a pointer is NULL or *size 0. Without /proc, as readlink(2).
+ * Source: manual, misc, uv_exepath. */
+UV_EXTERN int uv_exepath(char *buffer, size_t *size);
+/* The value of environment variable name. UV_ENOENT when there is none, UV_ENOBUFS, and the
+ * size needed in *size, when it does not fit; UV_EINVAL when a pointer is NULL or *size 0.
+ * Source: manual, misc, uv_os_getenv. */
 UV_EXTERN int uv_os_getenv(const char *name, char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
+/* Sets environment variable name to value, which may be empty. UV_EINVAL when either is NULL
+ * or name is empty or has a '='; UV_ENOMEM. Source: manual, misc, uv_os_setenv. */
 UV_EXTERN int uv_os_setenv(const char *name, const char *value);
-/* Not there yet: UV_ENOSYS. */
+/* Removes environment variable name; 0 also when there is none. UV_EINVAL when name is NULL,
+ * empty or has a '='. Source: manual, misc, uv_os_unsetenv. */
 UV_EXTERN int uv_os_unsetenv(const char *name);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
+/* All variables in *envitems, to be freed with uv_os_free_environ; *count of them. With an
+ * error (UV_ENOMEM, UV_EINVAL when a pointer is NULL) there are none. Source: manual, misc,
+ * uv_os_environ. */
+UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
+/* Frees what uv_os_environ gave. NULL is fine. */
+UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
+/* Memory that programs can have without swapping, the page cache's included. 0 when unknown.
+ * Source: manual, misc, uv_get_free_memory. */
+UV_EXTERN uint64_t uv_get_free_memory(void);
+/* All memory of the system. 0 when unknown. Source: manual, misc, uv_get_total_memory. */
+UV_EXTERN uint64_t uv_get_total_memory(void);
+/* The least limit that control groups set for this process, which may be above
+ * uv_get_total_memory. UINT64_MAX when they set none, 0 without control groups. Source:
+ * manual, misc, uv_get_constrained_memory. */
+UV_EXTERN uint64_t uv_get_constrained_memory(void);
+/* As uv_get_free_memory, or what the control groups' limits leave if that is less. Source:
+ * manual, misc, uv_get_available_memory. */
+UV_EXTERN uint64_t uv_get_available_memory(void);
+/* Name, release and version of the system, and its machine. UV_EINVAL when buffer is NULL.
+ * Source: manual, misc, uv_os_uname. */
 UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
-/* Not there yet: nothing is done. */
+/* The host's name. UV_ENOBUFS, and the size needed in *size, when it does not fit; UV_EINVAL
+ * when a pointer is NULL or *size 0. Source: manual, misc, uv_os_gethostname. */
+UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
+/* The name of network interface ifindex. UV_ENXIO when there is none, UV_ENOBUFS, and the
+ * size needed in *size, when it does not fit; UV_EINVAL when a pointer is NULL or *size 0.
+ * Source: manual, misc, uv_if_indextoname. */
+UV_EXTERN int uv_if_indextoname(unsigned int ifindex, char *buffer, size_t *size);
+/* What names the interface in a scoped IPv6 address ("fe80::1%eth0"): on Linux its name.
+ * Source: manual, misc, uv_if_indextoiid. */
+UV_EXTERN int uv_if_indextoiid(unsigned int ifindex, char *buffer, size_t *size);
+/* The IPv4 and IPv6 addresses of all interfaces that are up, in *addresses, to be freed with
+ * uv_free_interface_addresses; *count of them. With an error (UV_ENOMEM, UV_EINVAL when a
+ * pointer is NULL) there are none. Source: manual, misc, uv_interface_addresses. */
+UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses, int *count);
+/* Frees what uv_interface_addresses gave. NULL is fine. */
+UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses, int count);
+/* The nice value of process pid (0: this one), from -20 (first served) to 19. UV_EINVAL when
+ * priority is NULL, UV_ESRCH when there is no such process. Source: manual, misc,
+ * uv_os_getpriority. */
+UV_EXTERN int uv_os_getpriority(uv_pid_t pid, int *priority);
+/* Sets the nice value of process pid (0: this one). UV_EINVAL outside of UV_PRIORITY_HIGHEST
+ * (-20) to UV_PRIORITY_LOW (19); UV_ESRCH; UV_EACCES, UV_EPERM when it is not this user's to
+ * set. Source: manual, misc, uv_os_setpriority. */
+UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
+/* Takes the memory of the arguments for the title: the program goes on with the copy that is
+ * returned, valid until uv_library_shutdown(crate::close::uv_library_shutdown). To be called
+ * once, at the start; argv itself comes back when it was called before, when there is
+ * nothing to copy or no memory. Source: manual, misc, uv_setup_args. */
+UV_EXTERN char **uv_setup_args(int argc, char **argv);
+/* Sets the title, cut to the room that the arguments had, and the name of the calling thread
+ * (15 bytes of it), as ps(1) and top(1) show them. Thread-safe. UV_ENOBUFS before
+ * uv_setup_args, UV_EINVAL when title is NULL. Source: manual, misc, uv_set_process_title. */
+UV_EXTERN int uv_set_process_title(const char *title);
+/* The title. Thread-safe. UV_EINVAL when buffer is NULL or size 0; UV_ENOBUFS before
+ * uv_setup_args, or when the title does not fit with its NUL. Source: manual, misc,
+ * uv_get_process_title. */
+UV_EXTERN int uv_get_process_title(char *buffer, size_t size);
+/* The resident memory of this process, in bytes. UV_EINVAL when rss is NULL; without /proc,
+ * as open(2). Source: manual, misc, uv_resident_set_memory. */
+UV_EXTERN int uv_resident_set_memory(size_t *rss);
+/* Seconds since the system started, with decimals. In a container that shows its own, since
+ * that started. UV_EINVAL when uptime is NULL. Source: manual, misc, uv_uptime. */
+UV_EXTERN int uv_uptime(double *uptime);
+/* How many threads wanted to run in the last 1, 5 and 15 minutes, on average. Zeros when the
+ * system does not say; nothing when avg is NULL. Source: manual, misc, uv_loadavg. */
 UV_EXTERN void uv_loadavg(double avg[3]);
-/* Not there yet: UV_ENOSYS. */
+/* What this process has used, as getrusage(2) counts: CPU time, most resident memory in KiB,
+ * faults, switches. UV_EINVAL when rusage is NULL. Source: manual, misc, uv_getrusage. */
+UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
+/* As uv_getrusage, for the calling thread. */
+UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
+/* Name, group, shell and home of the effective user, to be freed with uv_os_free_passwd.
+ * UV_EINVAL when pwd is NULL, UV_ENOENT when nobody knows him, UV_ENOMEM. Source: manual,
+ * misc, uv_os_get_passwd. */
+UV_EXTERN int uv_os_get_passwd(uv_passwd_t *pwd);
+/* As uv_os_get_passwd, for user uid. */
+UV_EXTERN int uv_os_get_passwd2(uv_passwd_t *pwd, uv_uid_t uid);
+/* Frees what uv_os_get_passwd gave; its texts become NULL. NULL, and a second time, is fine. */
+UV_EXTERN void uv_os_free_passwd(uv_passwd_t *pwd);
+/* Name and members of group gid, to be freed with uv_os_free_group; NULL ends the members.
+ * UV_EINVAL when grp is NULL, UV_ENOENT when there is no such group, UV_ENOMEM. Source:
+ * manual, misc, uv_os_get_group. */
+UV_EXTERN int uv_os_get_group(uv_group_t *grp, uv_uid_t gid);
+/* Frees what uv_os_get_group gave; its pointers become NULL. NULL, and a second time, is
+ * fine. */
+UV_EXTERN void uv_os_free_group(uv_group_t *grp);
+/* Fills buf with buflen random bytes: at once when cb is NULL, and owner and req are not
+ * looked at; otherwise from a worker thread, and cb comes from the loop. */
 UV_EXTERN int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t buflen,
     unsigned int flags, uv_random_cb cb);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_if_indextoname(unsigned int ifindex, char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_if_indextoiid(unsigned int ifindex, char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_exepath(char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_cwd(char *buffer, size_t *size);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_chdir(const char *dir);
-/* Not there yet: 0, which says unknown. */
-UV_EXTERN uint64_t uv_get_free_memory(void);
-/* Not there yet: 0, which says unknown. */
-UV_EXTERN uint64_t uv_get_total_memory(void);
-/* Not there yet: 0, which says unknown. */
-UV_EXTERN uint64_t uv_get_constrained_memory(void);
-/* Not there yet: 0, which says unknown. */
-UV_EXTERN uint64_t uv_get_available_memory(void);
 /* How many bytes an affinity mask has: one for each CPU that the kernel's mask can name. */
 UV_EXTERN int uv_cpumask_size(void);
 /* Monotonic time in nanoseconds since an arbitrary start; for intervals. */
