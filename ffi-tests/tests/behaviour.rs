@@ -59,9 +59,9 @@ programs! {
     }
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
-    pipes {
-        names long_names bind_bad chmod_bad connect_bad open_bad send_bad send_mixed receive
-        leave_queued unwanted messages no_descriptors no_memory flood
+    pipes { names long_names bind_bad chmod_bad connect_bad open_bad messages }
+    ipc {
+        send_bad send_mixed receive leave_queued unwanted no_descriptors no_memory flood
     }
     pure { inet clocks threads timer_schedule timer_real }
 }
