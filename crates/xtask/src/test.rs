@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that CI runs, in order. A new check is one more line in `STEPS`.
 use crate::conformance::{self, Backend};
-use crate::{build, demo, dirs, header, matrix, tidy};
+use crate::{build, demo, dirs, header, libuv, matrix, tidy};
 use anyhow::{Context, Result, bail};
 use regex::Regex;
 use std::io::{BufRead, BufReader};
@@ -44,6 +44,9 @@ enum Check {
 }
 
 use Check::{Counted, Plain};
+
+/// The scripted driver is there for tests only.
+const SCRIPTED: [&str; 2] = ["--features", "uvring-core/sim"];
 
 /// In order: what is quick and what others stand on comes first.
 const STEPS: &[Step] = &[
@@ -115,7 +118,7 @@ fn fmt() -> Result<()> {
 fn clippy() -> Result<()> {
     let strict = ["--", "-D", "warnings"];
     let all = ["clippy", "--locked", "--workspace", "--all-targets", "--quiet"];
-    dirs::check(dirs::cargo().args(all).args(strict))?;
+    dirs::check(dirs::cargo().args(all).args(SCRIPTED).args(strict))?;
     let target = dirs::target().join("cdylib");
     dirs::check(
         dirs::cargo()
@@ -137,10 +140,12 @@ fn build_release() -> Result<()> {
     build::link_statically(&dirs::stage().join("lib/libuvring.a"))
 }
 
-/// All tests of the workspace; the last line of each test program is read for its counts.
+/// All tests of the workspace; the last line of each test program is read for its counts. Some
+/// compare with libuv's own library, so that is built first.
 fn cargo_test() -> Result<Counts> {
+    libuv::reference(&libuv::Source::find()?)?;
     let mut command = dirs::cargo();
-    command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    command.args(["test", "--locked", "--workspace", "--no-fail-fast"]).args(SCRIPTED);
     command.env("UVRING_STAGE", dirs::stage());
     count_test_lines(&mut command)
 }

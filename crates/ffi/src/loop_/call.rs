@@ -43,11 +43,6 @@ unsafe fn stream_of(link: *const uv__queue) -> *const uv_stream_t {
     unsafe { link.byte_sub(core::mem::offset_of!(uv_stream_t, u)).cast() }
 }
 
-/// Whether a callback is running, so that there is an end of it at which to send.
-pub(crate) fn inside(owner: &uv_loop_t) -> bool {
-    owner.inner().depth.get() != 0
-}
-
 /// Puts a stream on the list of those to send when the callback returns.
 pub(crate) fn send_later(stream: &uv_stream_t) {
     use crate::handle::Handle;

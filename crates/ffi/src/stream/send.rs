@@ -130,7 +130,7 @@ pub(crate) fn send(stream: &uv_stream_t) {
     let Some(first) = (unsafe { list::first(&raw const stream.write_queue) }) else { return };
     // SAFETY: as above.
     let first = unsafe { of_link(first) };
-    if !call::inside(stream.owner()) || !hand_over(stream, first) {
+    if !may_gather(stream) || !hand_over(stream, first) {
         send_directly(stream);
     }
 }
