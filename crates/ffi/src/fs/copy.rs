@@ -13,8 +13,8 @@ use crate::abi::*;
 const PIECE: usize = 1 << 30;
 
 /// File systems that refuse to change modes unless asked to fake them.
-const CIFS_MAGIC: i64 = 0xff53_4d42;
-const SMB2_MAGIC: i64 = 0xfe53_4d42;
+const CIFS_MAGIC: u32 = 0xff53_4d42;
+const SMB2_MAGIC: u32 = 0xfe53_4d42;
 
 struct Copyfile;
 
@@ -134,15 +134,15 @@ fn set_mode(fd: &Fd, mode: libc::mode_t) -> Result<(), c_int> {
 
 fn keeps_no_modes(fd: &Fd) -> bool {
     let mut record = MaybeUninit::<libc::statfs>::uninit();
+    // Of 32 bits, however wide the field; some platforms sign-extend it.
     // SAFETY: valid for writes; filled on 0.
     let kind = unsafe {
         if libc::fstatfs(fd.get(), record.as_mut_ptr()) != 0 {
             return false;
         }
-        record.assume_init().f_type as i64
+        record.assume_init().f_type as u32
     };
-    // Some platforms sign-extend it.
-    matches!(kind & 0xffff_ffff, CIFS_MAGIC | SMB2_MAGIC)
+    matches!(kind, CIFS_MAGIC | SMB2_MAGIC)
 }
 
 /// A way to move some bytes: offset in the source, most bytes; how many went.

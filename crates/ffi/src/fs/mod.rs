@@ -35,3 +35,6 @@ pub mod stat;
 mod sys;
 pub mod temp;
 pub mod times;
+
+#[cfg(test)]
+mod tests;
