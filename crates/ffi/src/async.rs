@@ -182,7 +182,8 @@ fn collect(owner: &uv_loop_t) {
     // is QUEUED until it is called, so it is on one list at most.
     unsafe {
         for node in inner.inbox.take() {
-            let handle = node.byte_sub(core::mem::offset_of!(uv_async_t, queue)).cast::<uv_async_t>();
+            let handle =
+                node.byte_sub(core::mem::offset_of!(uv_async_t, queue)).cast::<uv_async_t>();
             list::push_back(&raw const inner.woken, link(&*handle));
         }
         let order = |link| (*place(of_link(link))).order.get();

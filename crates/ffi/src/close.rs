@@ -8,9 +8,7 @@ use uvring_core::list;
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::call;
-use crate::{
-    r#async, phase, pipe, poll, process, signal, status, stream, threadpool, timer, udp,
-};
+use crate::{r#async, phase, pipe, poll, process, signal, status, stream, threadpool, timer, udp};
 
 /// `void uv_close(uv_handle_t*, uv_close_cb)`: stops the handle now and calls `callback` (may be
 /// NULL) in a later turn; only then is the memory the program's again. Requests in flight end with

@@ -78,4 +78,3 @@ unsafe fn buffer_size(handle: *mut uv_handle_t, option: c_int, value: *mut c_int
         status::from_result(result)
     }
 }
-

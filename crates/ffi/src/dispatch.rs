@@ -22,7 +22,9 @@ pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
             tag::LISTENER => {
                 listen::accept_ready(&*watch.byte_sub(offset_of!(uv_stream_t, io_watcher)).cast());
             }
-            tag::POLL => poll::ready(&*watch.byte_sub(offset_of!(uv_poll_t, io_watcher)).cast(), mask),
+            tag::POLL => {
+                poll::ready(&*watch.byte_sub(offset_of!(uv_poll_t, io_watcher)).cast(), mask)
+            }
             tag::UDP => udp::ready(&*watch.byte_sub(offset_of!(uv_udp_t, io_watcher)).cast(), mask),
             tag::DOORBELL => {
                 crate::r#async::run(owner);

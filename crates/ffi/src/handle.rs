@@ -11,7 +11,6 @@ use uvring_core::list;
 use crate::abi::*;
 use crate::loop_::Inner;
 
-
 /// Bits of `uv_handle_t.flags`. Values that programs look at (facts of the ABI) keep theirs; the
 /// rest are ours.
 pub(crate) mod flag {
@@ -200,7 +199,8 @@ pub(crate) unsafe fn init(owner: *mut uv_loop_t, handle: *mut uv_handle_t, kind:
         base.r#type.set(kind);
         base.flags.set(flag::REF);
         base.next_closing.set(core::ptr::null_mut());
-        (&raw mut (*handle).u).write(uv__handle_scratch { words: ManuallyDrop::new(Default::default()) });
+        (&raw mut (*handle).u)
+            .write(uv__handle_scratch { words: ManuallyDrop::new(Default::default()) });
         list::push_back(&raw const (*owner).handle_queue, &raw const (*handle).handle_queue);
     }
 }
@@ -213,7 +213,9 @@ pub(crate) unsafe fn watch_of(handle: *const uv_handle_t) -> Option<*const uv__i
     // SAFETY: the type says what the handle really is.
     unsafe {
         match (*handle).r#type.get() {
-            UV_TCP | UV_NAMED_PIPE | UV_TTY => Some(&raw const (*handle.cast::<uv_stream_t>()).io_watcher),
+            UV_TCP | UV_NAMED_PIPE | UV_TTY => {
+                Some(&raw const (*handle.cast::<uv_stream_t>()).io_watcher)
+            }
             UV_UDP => Some(&raw const (*handle.cast::<uv_udp_t>()).io_watcher),
             UV_POLL => Some(&raw const (*handle.cast::<uv_poll_t>()).io_watcher),
             _ => None,
@@ -310,4 +312,3 @@ pub unsafe extern "C" fn uv_handle_get_loop(handle: *const uv_handle_t) -> *mut 
     // SAFETY: the caller's promise.
     unsafe { (*handle).r#loop.get() }
 }
-

@@ -33,7 +33,10 @@ pub unsafe extern "C" fn uv_metrics_idle_time(owner: *mut uv_loop_t) -> u64 {
 /// # Safety
 /// `owner` is an initialised loop, `metrics` valid for writes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_metrics_info(owner: *mut uv_loop_t, metrics: *mut uv_metrics_t) -> c_int {
+pub unsafe extern "C" fn uv_metrics_info(
+    owner: *mut uv_loop_t,
+    metrics: *mut uv_metrics_t,
+) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
         let known = &(*owner).inner().metrics;

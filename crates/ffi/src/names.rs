@@ -1,6 +1,6 @@
 //! Sizes and names of the handle and request types.
 
-use core::ffi::{c_char, CStr};
+use core::ffi::{CStr, c_char};
 use core::ptr;
 
 use crate::abi::*;

@@ -27,7 +27,8 @@ const _: () = assert!(
         && size_of::<Phase>() == size_of::<uv_prepare_t>()
         && size_of::<Phase>() == size_of::<uv_check_t>()
         && core::mem::offset_of!(Phase, callback) == core::mem::offset_of!(uv_idle_t, idle_cb)
-        && core::mem::offset_of!(Phase, callback) == core::mem::offset_of!(uv_prepare_t, prepare_cb)
+        && core::mem::offset_of!(Phase, callback)
+            == core::mem::offset_of!(uv_prepare_t, prepare_cb)
         && core::mem::offset_of!(Phase, callback) == core::mem::offset_of!(uv_check_t, check_cb)
         && core::mem::offset_of!(Phase, queue) == core::mem::offset_of!(uv_idle_t, queue)
         && core::mem::offset_of!(Phase, queue) == core::mem::offset_of!(uv_prepare_t, queue)
@@ -92,7 +93,8 @@ pub(crate) fn run(owner: &uv_loop_t, started: *const Link) {
         list::take(started, &raw const rest);
         while let Some(link) = list::pop_front(&raw const rest) {
             list::push_back(started, link);
-            let phase = link.byte_sub(core::mem::offset_of!(Phase, queue)).cast_mut().cast::<Phase>();
+            let phase =
+                link.byte_sub(core::mem::offset_of!(Phase, queue)).cast_mut().cast::<Phase>();
             if let Some(callback) = (*phase).callback.get() {
                 call::out(owner, || callback(phase));
             }

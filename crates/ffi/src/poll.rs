@@ -11,8 +11,7 @@ use crate::loop_::{call, watch};
 use crate::status;
 
 /// All that a program can ask for.
-const EVENTS: c_int =
-    (UV_READABLE | UV_WRITABLE | UV_DISCONNECT | UV_PRIORITIZED) as c_int;
+const EVENTS: c_int = (UV_READABLE | UV_WRITABLE | UV_DISCONNECT | UV_PRIORITIZED) as c_int;
 
 /// `int uv_poll_init(uv_loop_t*, uv_poll_t*, int fd)`: makes the handle and the descriptor
 /// non-blocking. The descriptor stays the program's.
@@ -103,12 +102,9 @@ pub unsafe extern "C" fn uv_poll_start(
 fn to_interest(events: c_int) -> u32 {
     let events = events as u32;
     let mut interest = 0;
-    for (event, bit) in [
-        (UV_READABLE, IN),
-        (UV_WRITABLE, OUT),
-        (UV_DISCONNECT, RDHUP),
-        (UV_PRIORITIZED, PRI),
-    ] {
+    for (event, bit) in
+        [(UV_READABLE, IN), (UV_WRITABLE, OUT), (UV_DISCONNECT, RDHUP), (UV_PRIORITIZED, PRI)]
+    {
         if events & event as u32 != 0 {
             interest |= bit;
         }
@@ -158,12 +154,9 @@ fn to_events(mask: u32, interest: u32) -> c_int {
     let hangup = if mask & HUP != 0 { interest & (IN | OUT | RDHUP) } else { 0 };
     let mask = mask | hangup;
     let mut events = 0;
-    for (bit, event) in [
-        (IN, UV_READABLE),
-        (OUT, UV_WRITABLE),
-        (RDHUP, UV_DISCONNECT),
-        (PRI, UV_PRIORITIZED),
-    ] {
+    for (bit, event) in
+        [(IN, UV_READABLE), (OUT, UV_WRITABLE), (RDHUP, UV_DISCONNECT), (PRI, UV_PRIORITIZED)]
+    {
         if mask & bit != 0 {
             events |= event as c_int;
         }

@@ -10,7 +10,10 @@ use crate::phase;
 /// # Safety
 /// `owner` is an initialised loop, `handle` valid for writes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_prepare_init(owner: *mut uv_loop_t, handle: *mut uv_prepare_t) -> c_int {
+pub unsafe extern "C" fn uv_prepare_init(
+    owner: *mut uv_loop_t,
+    handle: *mut uv_prepare_t,
+) -> c_int {
     // SAFETY: the caller's promise; the three kinds have one layout (asserted in `phase`).
     unsafe { phase::init(owner, handle.cast(), UV_PREPARE) }
 }
@@ -23,7 +26,10 @@ pub unsafe extern "C" fn uv_prepare_init(owner: *mut uv_loop_t, handle: *mut uv_
 /// # Safety
 /// `handle` is initialised and not closing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_prepare_start(handle: *mut uv_prepare_t, callback: uv_prepare_cb) -> c_int {
+pub unsafe extern "C" fn uv_prepare_start(
+    handle: *mut uv_prepare_t,
+    callback: uv_prepare_cb,
+) -> c_int {
     // SAFETY: as above; the callback types differ only in the handle's name.
     unsafe {
         let callback = core::mem::transmute::<uv_prepare_cb, phase::Callback>(callback);

@@ -4,7 +4,6 @@ use core::ffi::c_void;
 
 use crate::abi::*;
 
-
 /// Makes the common part of a request and counts it as in flight.
 ///
 /// # Safety

@@ -15,10 +15,15 @@ use crate::loop_::call;
 const _: () = {
     use core::mem::offset_of;
     assert!(size_of::<Entry>() == 48);
-    assert!(offset_of!(Entry, due) + offset_of!(uv_timer_t, node) == offset_of!(uv_timer_t, timeout));
-    assert!(offset_of!(Entry, repeat) + offset_of!(uv_timer_t, node) == offset_of!(uv_timer_t, repeat));
     assert!(
-        offset_of!(Entry, start_id) + offset_of!(uv_timer_t, node) == offset_of!(uv_timer_t, start_id)
+        offset_of!(Entry, due) + offset_of!(uv_timer_t, node) == offset_of!(uv_timer_t, timeout)
+    );
+    assert!(
+        offset_of!(Entry, repeat) + offset_of!(uv_timer_t, node) == offset_of!(uv_timer_t, repeat)
+    );
+    assert!(
+        offset_of!(Entry, start_id) + offset_of!(uv_timer_t, node)
+            == offset_of!(uv_timer_t, start_id)
     );
 };
 
@@ -189,6 +194,8 @@ pub(crate) fn run(owner: &uv_loop_t) {
 unsafe fn timer_of<'t>(link: *const list::Link) -> &'t uv_timer_t {
     // SAFETY: by the caller's word; the entry stands at this offset of a timer.
     unsafe {
-        &*Entry::from_link(link).byte_sub(core::mem::offset_of!(uv_timer_t, node)).cast::<uv_timer_t>()
+        &*Entry::from_link(link)
+            .byte_sub(core::mem::offset_of!(uv_timer_t, node))
+            .cast::<uv_timer_t>()
     }
 }

@@ -70,7 +70,10 @@ pub unsafe extern "C" fn uvring_loop_backend_name(owner: *const uv_loop_t) -> *c
 /// # Safety
 /// `stream` is initialised.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uvring_stream_set_coalescing(stream: *mut uv_stream_t, on: c_int) -> c_int {
+pub unsafe extern "C" fn uvring_stream_set_coalescing(
+    stream: *mut uv_stream_t,
+    on: c_int,
+) -> c_int {
     // SAFETY: the caller's promise.
     let stream = unsafe { &*stream };
     if stream.is_closing() {

@@ -154,7 +154,8 @@ pub unsafe extern "C" fn uv_loop_close(owner: *mut uv_loop_t) -> c_int {
         (*owner).nwatchers.set(0);
         (*owner).internal_fields.set(ptr::null_mut());
         (*owner).backend_fd.set(-1);
-        let _ = DEFAULT.compare_exchange(owner, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+        let _ =
+            DEFAULT.compare_exchange(owner, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
     }
     0
 }

@@ -226,6 +226,24 @@ pub(super) unsafe fn fd_of(handle: *const uv_stream_t) -> Result<c_int, c_int> {
     }
 }
 
+/// The same, with nothing left to send: who gets the descriptor may write on it at once.
+///
+/// # Errors
+/// As for [`fd_of`].
+///
+/// # Safety
+/// As for [`fd_of`].
+pub(super) unsafe fn fd_to_pass(handle: *const uv_stream_t) -> Result<c_int, c_int> {
+    // SAFETY: the caller's promise; a TCP or pipe handle is a stream.
+    unsafe {
+        let fd = fd_of(handle)?;
+        if (*handle).r#type.get() != UV_UDP {
+            super::send_deferred(&*handle);
+        }
+        Ok(fd)
+    }
+}
+
 /// sendmsg(2) of `count` buffers and one descriptor.
 ///
 /// # Errors

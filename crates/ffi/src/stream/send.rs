@@ -225,7 +225,7 @@ fn with_handle(stream: &uv_stream_t, write: &uv_write_t) -> Result<(usize, bool)
     let wanted: usize = bufs.iter().map(|buf| buf.len).sum();
     // SAFETY: the program keeps the handle until it has travelled, and vouches for its buffers.
     let written = unsafe {
-        let right = rights::fd_of(write.send_handle.get())?;
+        let right = rights::fd_to_pass(write.send_handle.get())?;
         write_right(stream, bufs.as_ptr().cast(), count, right)
     }?;
     write.send_handle.set(ptr::null_mut());

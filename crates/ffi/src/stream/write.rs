@@ -232,7 +232,7 @@ pub unsafe extern "C" fn uv_try_write2(
             if send_handle.is_null() {
                 return send::write_now(this, bufs.cast(), nbufs as usize);
             }
-            let right = rights::fd_of(send_handle)?;
+            let right = rights::fd_to_pass(send_handle)?;
             send::write_right(this, bufs.cast(), nbufs as usize, right)
         })
     };
