@@ -214,6 +214,43 @@ static void send_mixed(uv_loop_t *loop) {
   SHOW(open_sockets());
 }
 
+/* What was written on a handle is out before the handle is passed along. */
+static uv_tcp_t early_tcp;
+static int early_far;
+static void early(uv_timer_t *timer) {
+  static uv_write_t reqs[4];
+  uv_buf_t buf = uv_buf_init("1234", 4);
+  char bytes[64];
+  int i;
+
+  for (i = 0; i < 3; i++)
+    SHOW(uv_write(&reqs[i], S(&early_tcp), &buf, 1, NULL));
+  if (uv_timer_get_repeat(timer) == 0)
+    SHOW(uv_write2(&reqs[3], S(&mixed_pipe), &buf, 1, S(&early_tcp), NULL));
+  else
+    SHOW(uv_try_write2(S(&mixed_pipe), &buf, 1, S(&early_tcp)));
+  SHOW(recv(early_far, bytes, sizeof(bytes), 0));
+  uv_timer_stop(timer);
+}
+static void send_early(uv_loop_t *loop) {
+  static uv_timer_t timer;
+  int far = channel(loop, &mixed_pipe, 1), fds[2];
+
+  check_tcp_pair(fds);
+  early_far = fds[1];
+  NEED(uv_tcp_init(loop, &early_tcp));
+  NEED(uv_tcp_open(&early_tcp, fds[0]));
+  NEED(uv_timer_init(loop, &timer));
+  NEED(uv_timer_start(&timer, early, 0, 0));
+  uv_run(loop, UV_RUN_DEFAULT);
+  take(far);
+  NEED(uv_timer_start(&timer, early, 0, 1));
+  uv_run(loop, UV_RUN_DEFAULT);
+  take(far);
+  close(far);
+  close(early_far);
+}
+
 /* Receiving. */
 static size_t read_room = 65536;
 static int reads, got, accept_all = 1, stop_after;
@@ -483,6 +520,7 @@ static void flood(uv_loop_t *loop) {
 int main(int argc, char **argv) {
   static const struct section table[] = {
       {"send_bad", send_bad},         {"send_mixed", send_mixed},
+      {"send_early", send_early},
       {"receive", receive},           {"leave_queued", leave_queued},
       {"unwanted", unwanted},         {"no_descriptors", no_descriptors},
       {"no_memory", no_memory},       {"flood", flood},

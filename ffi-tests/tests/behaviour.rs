@@ -61,7 +61,8 @@ programs! {
     bad_udp { init_udp bind_udp send_udp options_udp }
     pipes { names long_names bind_bad chmod_bad connect_bad open_bad messages }
     ipc {
-        send_bad send_mixed receive leave_queued unwanted no_descriptors no_memory flood
+        send_bad send_mixed send_early receive leave_queued unwanted no_descriptors no_memory
+        flood
     }
     pure { inet clocks threads timer_schedule timer_real }
 }
