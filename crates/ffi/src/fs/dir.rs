@@ -4,7 +4,6 @@ use core::ffi::{c_char, c_int};
 
 use super::entries::{self, Heap, Reader};
 use super::request::{self, Operation};
-use super::sys;
 use crate::abi::*;
 use crate::mem;
 
@@ -100,7 +99,7 @@ impl Operation for Closedir {
         let dir = req.ptr.replace(core::ptr::null_mut()).cast::<Dir>();
         // SAFETY: `ptr` is a folder from `Opendir`, given up by its owner.
         unsafe {
-            sys::int(libc::close((*dir).reader.fd()));
+            libc::close((*dir).reader.fd());
             mem::free(dir.cast());
         }
         0
