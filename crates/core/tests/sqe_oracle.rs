@@ -9,7 +9,7 @@ use uvring_core::uring::sqe::{CancelFlags, SqeFlags, TimeoutFlags};
 use uvring_core::uring::{Opcode, Slot, Sqe};
 
 /// One arbitrary value for each kind of field that any operation has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Fields {
     fd: i32,
     fd2: i32,
@@ -54,15 +54,13 @@ fn bytes(entry: squeue::Entry) -> [u8; 64] {
 fn slots(f: &Fields) -> [(Slot, Option<types::DestinationSlot>); 3] {
     [
         (Slot::Process, None),
-        (
-            Slot::Registered(f.slot),
-            Some(types::DestinationSlot::try_from_slot_target(f.slot).unwrap()),
-        ),
+        // A slot that the crate refused would show as a difference.
+        (Slot::Registered(f.slot), types::DestinationSlot::try_from_slot_target(f.slot).ok()),
         (Slot::AnyRegistered, Some(types::DestinationSlot::auto_target())),
     ]
 }
 
-fn ring_pairs(f: &Fields) -> Vec<Pair> {
+fn poll_and_timeout_pairs(f: &Fields) -> Vec<Pair> {
     let time = f.a as *const types::Timespec;
     let timeout_flags = types::TimeoutFlags::ABS | types::TimeoutFlags::ETIME_SUCCESS;
     let ours = TimeoutFlags::ABS | TimeoutFlags::ETIME_SUCCESS;
@@ -112,36 +110,49 @@ fn ring_pairs(f: &Fields) -> Vec<Pair> {
                 Sqe::link_timeout(time.cast(), ours),
                 op::LinkTimeout::new(time).flags(timeout_flags).build(),
             ),
-            (
-                Opcode::AsyncCancel,
-                "cancel",
-                Sqe::cancel(f.target, CancelFlags::empty()),
-                op::AsyncCancel::new(f.target).build(),
-            ),
-            (
-                Opcode::AsyncCancel,
-                "cancel all",
-                Sqe::cancel(f.target, CancelFlags::ALL),
-                op::AsyncCancel2::new(types::CancelBuilder::user_data(f.target).all()).build(),
-            ),
-            (
-                Opcode::AsyncCancel,
-                "cancel any",
-                Sqe::cancel(0, CancelFlags::ANY),
-                op::AsyncCancel2::new(types::CancelBuilder::any()).build(),
-            ),
-            (
-                Opcode::AsyncCancel,
-                "cancel_fd",
-                Sqe::cancel_fd(f.fd, CancelFlags::empty()),
-                op::AsyncCancel2::new(types::CancelBuilder::fd(types::Fd(f.fd))).build(),
-            ),
-            (
-                Opcode::AsyncCancel,
-                "cancel_fd registered, all",
-                Sqe::cancel_fd(f.slot as i32, CancelFlags::ALL | CancelFlags::FD_FIXED),
-                op::AsyncCancel2::new(types::CancelBuilder::fd(types::Fixed(f.slot)).all()).build(),
-            ),
+        ]
+    }
+}
+
+fn cancel_pairs(f: &Fields) -> Vec<Pair> {
+    vec![
+        (
+            Opcode::AsyncCancel,
+            "cancel",
+            Sqe::cancel(f.target, CancelFlags::empty()),
+            op::AsyncCancel::new(f.target).build(),
+        ),
+        (
+            Opcode::AsyncCancel,
+            "cancel all",
+            Sqe::cancel(f.target, CancelFlags::ALL),
+            op::AsyncCancel2::new(types::CancelBuilder::user_data(f.target).all()).build(),
+        ),
+        (
+            Opcode::AsyncCancel,
+            "cancel any",
+            Sqe::cancel(0, CancelFlags::ANY),
+            op::AsyncCancel2::new(types::CancelBuilder::any()).build(),
+        ),
+        (
+            Opcode::AsyncCancel,
+            "cancel_fd",
+            Sqe::cancel_fd(f.fd, CancelFlags::empty()),
+            op::AsyncCancel2::new(types::CancelBuilder::fd(types::Fd(f.fd))).build(),
+        ),
+        (
+            Opcode::AsyncCancel,
+            "cancel_fd registered, all",
+            Sqe::cancel_fd(f.slot as i32, CancelFlags::ALL | CancelFlags::FD_FIXED),
+            op::AsyncCancel2::new(types::CancelBuilder::fd(types::Fixed(f.slot)).all()).build(),
+        ),
+    ]
+}
+
+fn message_and_buffer_pairs(f: &Fields) -> Vec<Pair> {
+    // SAFETY: as in `poll_and_timeout_pairs`.
+    unsafe {
+        vec![
             (
                 Opcode::MsgRing,
                 "msg_ring",
@@ -178,11 +189,11 @@ fn ring_pairs(f: &Fields) -> Vec<Pair> {
     }
 }
 
-fn socket_pairs(f: &Fields) -> Vec<Pair> {
+fn new_socket_pairs(f: &Fields) -> Vec<Pair> {
     let fd = types::Fd(f.fd);
     let (a, flags) = (f.a, f.flags);
     let mut pairs = Vec::new();
-    // SAFETY: as in `ring_pairs`.
+    // SAFETY: as in `poll_and_timeout_pairs`.
     unsafe {
         for (slot, theirs) in slots(f) {
             pairs.push((
@@ -209,7 +220,15 @@ fn socket_pairs(f: &Fields) -> Vec<Pair> {
                 op::AcceptMulti::new(fd).flags(flags as i32).allocate_file_index(any).build(),
             ));
         }
-        pairs.extend([
+    }
+    pairs
+}
+
+fn socket_pairs(f: &Fields) -> Vec<Pair> {
+    let (fd, a) = (types::Fd(f.fd), f.a);
+    // SAFETY: as in `poll_and_timeout_pairs`.
+    unsafe {
+        vec![
             (
                 Opcode::Connect,
                 "connect",
@@ -228,6 +247,21 @@ fn socket_pairs(f: &Fields) -> Vec<Pair> {
                 Sqe::listen(f.fd, f.fd2),
                 op::Listen::new(fd, f.fd2).build(),
             ),
+            (
+                Opcode::Shutdown,
+                "shutdown",
+                Sqe::shutdown(f.fd, f.fd2),
+                op::Shutdown::new(fd, f.fd2).build(),
+            ),
+        ]
+    }
+}
+
+fn send_pairs(f: &Fields) -> Vec<Pair> {
+    let (fd, a, flags) = (types::Fd(f.fd), f.a, f.flags);
+    // SAFETY: as in `poll_and_timeout_pairs`.
+    unsafe {
+        vec![
             (
                 Opcode::Send,
                 "send",
@@ -271,6 +305,15 @@ fn socket_pairs(f: &Fields) -> Vec<Pair> {
                 Sqe::sendmsg_zc(f.fd, a as *const _, flags),
                 op::SendMsgZc::new(fd, a as *const _).flags(flags).build(),
             ),
+        ]
+    }
+}
+
+fn recv_pairs(f: &Fields) -> Vec<Pair> {
+    let (fd, a, flags) = (types::Fd(f.fd), f.a, f.flags);
+    // SAFETY: as in `poll_and_timeout_pairs`.
+    unsafe {
+        vec![
             (
                 Opcode::Recv,
                 "recv",
@@ -295,21 +338,14 @@ fn socket_pairs(f: &Fields) -> Vec<Pair> {
                 Sqe::recvmsg_multishot(f.fd, a as *const _, f.group, flags),
                 op::RecvMsgMulti::new(fd, a as *const _, f.group).flags(flags).build(),
             ),
-            (
-                Opcode::Shutdown,
-                "shutdown",
-                Sqe::shutdown(f.fd, f.fd2),
-                op::Shutdown::new(fd, f.fd2).build(),
-            ),
-        ]);
+        ]
     }
-    pairs
 }
 
 fn data_pairs(f: &Fields) -> Vec<Pair> {
     let fd = types::Fd(f.fd);
     let (a, rw) = (f.a, f.flags as i32);
-    // SAFETY: as in `ring_pairs`.
+    // SAFETY: as in `poll_and_timeout_pairs`.
     unsafe {
         vec![
             (
@@ -343,16 +379,48 @@ fn data_pairs(f: &Fields) -> Vec<Pair> {
                 op::ReadMulti::new(fd, f.len, f.group).offset(f.offset).build(),
             ),
             (
+                Opcode::Splice,
+                "splice",
+                Sqe::splice(f.fd, f.offset as i64, f.fd2, f.len64 as i64, f.len, f.flags, false),
+                op::Splice::new(fd, f.offset as i64, types::Fd(f.fd2), f.len64 as i64, f.len)
+                    .flags(f.flags)
+                    .build(),
+            ),
+            (
+                Opcode::Splice,
+                "splice, registered",
+                Sqe::splice(f.slot as i32, -1, f.fd2, -1, f.len, f.flags, true).registered_file(),
+                op::Splice::new(types::Fixed(f.slot), -1, types::Fixed(f.fd2 as u32), -1, f.len)
+                    .flags(f.flags)
+                    .build(),
+            ),
+            (
+                Opcode::Tee,
+                "tee",
+                Sqe::tee(f.fd, f.fd2, f.len, f.flags, false),
+                op::Tee::new(fd, types::Fd(f.fd2), f.len).flags(f.flags).build(),
+            ),
+            (
+                Opcode::Tee,
+                "tee, registered",
+                Sqe::tee(f.slot as i32, f.fd2, f.len, f.flags, true),
+                op::Tee::new(types::Fixed(f.slot), types::Fd(f.fd2), f.len).flags(f.flags).build(),
+            ),
+        ]
+    }
+}
+
+fn file_pairs(f: &Fields) -> Vec<Pair> {
+    let fd = types::Fd(f.fd);
+    let sync = if f.yes { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+    // SAFETY: as in `poll_and_timeout_pairs`.
+    unsafe {
+        vec![
+            (
                 Opcode::Fsync,
                 "fsync",
                 Sqe::fsync(f.fd, f.yes),
-                op::Fsync::new(fd)
-                    .flags(if f.yes {
-                        types::FsyncFlags::DATASYNC
-                    } else {
-                        types::FsyncFlags::empty()
-                    })
-                    .build(),
+                op::Fsync::new(fd).flags(sync).build(),
             ),
             (
                 Opcode::SyncFileRange,
@@ -381,36 +449,8 @@ fn data_pairs(f: &Fields) -> Vec<Pair> {
             (
                 Opcode::Madvise,
                 "madvise",
-                Sqe::madvise(a as *mut _, f.len, f.flags),
-                op::Madvise::new(a as *const _, f.len.into(), f.flags as i32).build(),
-            ),
-            (
-                Opcode::Splice,
-                "splice",
-                Sqe::splice(f.fd, f.offset as i64, f.fd2, f.len64 as i64, f.len, f.flags, false),
-                op::Splice::new(fd, f.offset as i64, types::Fd(f.fd2), f.len64 as i64, f.len)
-                    .flags(f.flags)
-                    .build(),
-            ),
-            (
-                Opcode::Splice,
-                "splice, registered",
-                Sqe::splice(f.slot as i32, -1, f.fd2, -1, f.len, f.flags, true).registered_file(),
-                op::Splice::new(types::Fixed(f.slot), -1, types::Fixed(f.fd2 as u32), -1, f.len)
-                    .flags(f.flags)
-                    .build(),
-            ),
-            (
-                Opcode::Tee,
-                "tee",
-                Sqe::tee(f.fd, f.fd2, f.len, f.flags, false),
-                op::Tee::new(fd, types::Fd(f.fd2), f.len).flags(f.flags).build(),
-            ),
-            (
-                Opcode::Tee,
-                "tee, registered",
-                Sqe::tee(f.slot as i32, f.fd2, f.len, f.flags, true),
-                op::Tee::new(types::Fixed(f.slot), types::Fd(f.fd2), f.len).flags(f.flags).build(),
+                Sqe::madvise(f.a as *mut _, f.len, f.flags),
+                op::Madvise::new(f.a as *const _, f.len.into(), f.flags as i32).build(),
             ),
             (Opcode::Close, "close", Sqe::close(f.fd), op::Close::new(fd).build()),
             (
@@ -428,7 +468,7 @@ fn path_pairs(f: &Fields) -> Vec<Pair> {
     let (a, b) = (f.a as *const _, f.b as *const _);
     let how_len = size_of::<types::OpenHow>() as u32;
     let mut pairs = Vec::new();
-    // SAFETY: as in `ring_pairs`.
+    // SAFETY: as in `poll_and_timeout_pairs`.
     unsafe {
         for (slot, theirs) in slots(f) {
             pairs.push((
@@ -487,7 +527,19 @@ fn path_pairs(f: &Fields) -> Vec<Pair> {
 }
 
 fn all_pairs(f: &Fields) -> Vec<Pair> {
-    [ring_pairs(f), socket_pairs(f), data_pairs(f), path_pairs(f)].concat()
+    [
+        poll_and_timeout_pairs(f),
+        cancel_pairs(f),
+        message_and_buffer_pairs(f),
+        new_socket_pairs(f),
+        socket_pairs(f),
+        send_pairs(f),
+        recv_pairs(f),
+        data_pairs(f),
+        file_pairs(f),
+        path_pairs(f),
+    ]
+    .concat()
 }
 
 proptest! {
@@ -512,26 +564,8 @@ proptest! {
 
 #[test]
 fn no_opcode_is_left_out() {
-    let zero = Fields {
-        fd: 0,
-        fd2: 0,
-        a: 0,
-        b: 0,
-        len: 0,
-        len64: 0,
-        offset: 0,
-        flags: 0,
-        mode: 0,
-        group: 0,
-        count: 0,
-        target: 0,
-        slot: 0,
-        yes: false,
-        user_data: 0,
-        sqe_flags: 0,
-        personality: 0,
-    };
-    let compared: BTreeSet<u8> = all_pairs(&zero).iter().map(|pair| pair.0 as u8).collect();
+    let compared: BTreeSet<u8> =
+        all_pairs(&Fields::default()).iter().map(|pair| pair.0 as u8).collect();
     let known: BTreeSet<u8> = Opcode::ALL.iter().map(|&opcode| opcode as u8).collect();
     assert_eq!(compared, known);
 }
@@ -548,7 +582,9 @@ fn poll_update_equals_the_header() {
     theirs.off_or_addr2.off = 0x1122_3344_5566_7788;
     theirs.addr_or_splice_off_in.user_data = 0x99aa_bbcc_ddee_ff00.into();
     theirs.len.poll_flags = flags;
-    theirs.op_flags.poll32_events = u32::from_ne_bytes([0x2005_u16.to_ne_bytes(), [0; 2]].concat().try_into().unwrap());
+    // The 16 bits of the events are the first two bytes.
+    let [low, high] = 0x2005_u16.to_ne_bytes();
+    theirs.op_flags.poll32_events = u32::from_ne_bytes([low, high, 0, 0]);
     // SAFETY: both are the 64 bytes of an entry.
     let theirs: [u8; 64] = unsafe { std::mem::transmute(theirs) };
     let ours =
