@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn long_declarations_are_wrapped() {
-        let code = format!("UV_EXTERN int f({});", vec!["unsigned int argument"; 9].join(", "));
+        let code = format!("UV_EXTERN int f({});", ["unsigned int argument"; 9].join(", "));
         let text = wrapped(&code);
         assert!(text.lines().all(|line| line.len() <= 96), "{text}");
         assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), code);
