@@ -31,7 +31,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Valid for as long as what it is made of.
-    pub(super) fn new(options: &uv_process_options_t, program: &Program, stdio: &Stdio<'_>) -> Self {
+    pub(super) fn new(
+        options: &uv_process_options_t,
+        program: &Program,
+        stdio: &Stdio<'_>,
+    ) -> Self {
         let entries = stdio.entries();
         Plan {
             flags: options.flags,
@@ -183,14 +187,12 @@ unsafe fn place(entry: &Entry, target: c_int) -> Result<(), c_int> {
 /// As for [`arrange`].
 unsafe fn fill(target: c_int) -> Result<(), c_int> {
     let mode = if target == 0 { libc::O_RDONLY } else { libc::O_RDWR };
-    // SAFETY: a C string; a bare call, because the C library's may act on a pending cancellation.
+    // SAFETY: a C string; bare calls, because the C library's may act on a pending cancellation.
     unsafe {
         let path = c"/dev/null".as_ptr();
-        let fd = call(libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, mode) as c_int)?;
-        if fd != target {
-            call(libc::dup2(fd, target))?;
-            libc::syscall(libc::SYS_close, fd);
-        }
+        libc::syscall(libc::SYS_close, target);
+        // All below are open, so this is the lowest number that is free, and the one to come.
+        call(libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, mode) as c_int)?;
     }
     Ok(())
 }

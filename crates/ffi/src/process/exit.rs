@@ -13,6 +13,8 @@ use uvring_core::driver::Watch;
 use uvring_core::driver::ready::IN;
 use uvring_core::{list, socket};
 
+use super::child::Plan;
+use super::launch::{Failure, Launched, launch};
 use crate::abi::*;
 use crate::handle::Handle;
 use crate::loop_::{call, watch};
@@ -35,15 +37,48 @@ fn set_record(process: &uv_process_t, child: *mut Child) {
     unsafe { process.u.words[0].set(child as usize) };
 }
 
-/// How the next child's end is to be noticed: by its own record, or null for the loop's SIGCHLD.
-/// Before the child runs, because it may end at once.
-pub(super) fn prepare(owner: &uv_loop_t) -> Result<*mut Child, c_int> {
-    if is_sigchld_ignored() {
-        signal::watch_children(owner, Some(reap_all))?;
-        return Ok(ptr::null_mut());
+/// Starts the plan's program; from then on its end is noticed.
+///
+/// # Safety
+/// The plan and all it points to are valid.
+pub(super) unsafe fn run(process: &uv_process_t, plan: &Plan) -> Result<(), c_int> {
+    let owner = process.owner();
+    if !is_sigchld_ignored() {
+        let child = mem::alloc_one::<Child>();
+        if child.is_null() {
+            return Err(UV_ENOMEM);
+        }
+        // SAFETY: the caller's promise; a record that came to nothing is freed once.
+        unsafe {
+            let code = match launch(plan, true) {
+                Ok(launched) => {
+                    begin(process, launched, child);
+                    return Ok(());
+                }
+                Err(Failure::Child(code)) => Some(code),
+                // No descriptor for a pidfd, or a sandbox that knows none.
+                Err(Failure::Clone(_)) => None,
+            };
+            mem::free(child.cast());
+            if let Some(code) = code {
+                return Err(code);
+            }
+        }
     }
-    let child = mem::alloc_one::<Child>();
-    if child.is_null() { Err(UV_ENOMEM) } else { Ok(child) }
+    // Before the child runs, because it may end at once.
+    signal::watch_children(owner, Some(reap_all))?;
+    // SAFETY: the caller's promise.
+    match unsafe { launch(plan, false) } {
+        Ok(launched) => {
+            process.pid.set(launched.pid);
+            enlist(process);
+            Ok(())
+        }
+        Err(Failure::Child(code) | Failure::Clone(code)) => {
+            no_more_children(owner);
+            Err(code)
+        }
+    }
 }
 
 fn is_sigchld_ignored() -> bool {
@@ -58,24 +93,26 @@ fn is_sigchld_ignored() -> bool {
     }
 }
 
-/// No child came of it.
-pub(super) fn unneeded(owner: &uv_loop_t, child: *mut Child) {
-    // SAFETY: from `prepare`, or null; no watch was made in it.
-    unsafe { mem::free(child.cast()) };
-    no_more_children(owner);
+fn enlist(process: &uv_process_t) {
+    // SAFETY: the handle's link was initialised and is on no list.
+    unsafe {
+        list::push_back(&raw const process.owner().process_handles, &raw const process.queue);
+    }
+    process.start();
 }
 
-/// The child runs: from now on its end is noticed.
-pub(super) fn begin(process: &uv_process_t, child: *mut Child) {
+/// The child runs: watches its pidfd.
+///
+/// # Safety
+/// `child` is fresh memory of its own.
+unsafe fn begin(process: &uv_process_t, launched: Launched, child: *mut Child) {
     let owner = process.owner();
-    process.start();
-    // SAFETY: `child` is null or fresh from `prepare`; the handle's link was initialised.
+    process.pid.set(launched.pid);
+    enlist(process);
+    // SAFETY: the caller's promise; freed if nothing comes of it.
     unsafe {
-        list::push_back(&raw const owner.process_handles, &raw const process.queue);
-        if child.is_null() {
-            return;
-        }
-        if let Some(pidfd) = open(process.pid.get()) {
+        if launched.pidfd != -1 {
+            let pidfd = beyond_standard(launched.pidfd);
             watch::init(&raw mut (*child).watch, watch::tag::PROCESS, pidfd);
             (&raw mut (*child).process).write(process);
             if watch::exactly(owner, &(*child).watch, IN).is_ok() {
@@ -86,28 +123,26 @@ pub(super) fn begin(process: &uv_process_t, child: *mut Child) {
         }
         mem::free(child.cast());
     }
-    // The child may have ended before the handler was there, so have a look in any case. If there
-    // is no handler to be had either, the end stays unknown, as it does when another waits for it.
+    // A kernel before 5.3, or no memory. The child may have ended before the handler was there, so
+    // have a look in any case. If there is no handler to be had either, the end stays unknown, as
+    // it does when somebody else waits for the child.
     if signal::watch_children(owner, Some(reap_all)).is_ok() {
         signal::pretend_children(owner);
     }
 }
 
-/// A pidfd, which is close-on-exec; not on a number that the program takes for its standard ones.
-fn open(pid: c_int) -> Option<c_int> {
-    // SAFETY: plain numbers.
-    unsafe {
-        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0) as c_int;
-        if fd < 0 {
-            return None;
-        }
-        if fd > 2 {
-            return Some(fd);
-        }
-        let high = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3);
-        let _ = socket::close(fd);
-        (high >= 0).then_some(high)
+/// The same, on a number that programs do not take for a standard descriptor, if there is one.
+fn beyond_standard(fd: c_int) -> c_int {
+    if fd > 2 {
+        return fd;
     }
+    // SAFETY: plain numbers.
+    let high = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
+    if high == -1 {
+        return fd;
+    }
+    let _ = socket::close(fd);
+    high
 }
 
 /// A child's pidfd is ready.

@@ -12,6 +12,8 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, Ordering};
 
+use uvring_core::socket;
+
 use super::child::{self, Plan};
 use crate::abi::*;
 use crate::status;
@@ -26,12 +28,34 @@ pub(super) struct Job {
     pub(super) error: AtomicI32,
 }
 
-/// Starts the program: its pid, or the code of what went wrong before it ran.
+/// A child that runs.
+pub(super) struct Launched {
+    pub(super) pid: c_int,
+    /// Its pidfd, close-on-exec; -1: there is none.
+    pub(super) pidfd: c_int,
+}
+
+/// Why there is no child: a code.
+pub(super) enum Failure {
+    /// The kernel made no process.
+    Clone(c_int),
+    /// The process did not become the program.
+    Child(c_int),
+}
+
+/// Starts the program, with a pidfd where one is wanted and the kernel knows how.
 ///
 /// # Safety
 /// The plan and all it points to are valid.
-pub(super) unsafe fn launch(plan: &Plan) -> Result<c_int, c_int> {
+pub(super) unsafe fn launch(plan: &Plan, wants_pidfd: bool) -> Result<Launched, Failure> {
     let shares = !plan.changes_user();
+    let mut flags = libc::CLONE_VFORK | libc::SIGCHLD;
+    if shares {
+        flags |= libc::CLONE_VM;
+    }
+    if wants_pidfd {
+        flags |= libc::CLONE_PIDFD;
+    }
     // The child's word comes back through this memory in either case.
     let kind = if shares { libc::MAP_PRIVATE } else { libc::MAP_SHARED };
     // SAFETY: fresh memory that the child leaves before it is unmapped; a job fits many times.
@@ -45,11 +69,11 @@ pub(super) unsafe fn launch(plan: &Plan) -> Result<c_int, c_int> {
             0,
         );
         if stack == libc::MAP_FAILED {
-            return Err(status::last());
+            return Err(Failure::Clone(status::last()));
         }
         let job = stack.cast::<Job>();
         job.write(Job { plan, error: AtomicI32::new(0) });
-        let result = run(job, stack.add(STACK_BYTES), shares);
+        let result = run(job, stack.add(STACK_BYTES), flags);
         libc::munmap(stack, STACK_BYTES);
         result
     }
@@ -57,8 +81,8 @@ pub(super) unsafe fn launch(plan: &Plan) -> Result<c_int, c_int> {
 
 /// # Safety
 /// `job` is valid, `top` the end of a stack that nobody uses.
-unsafe fn run(job: *mut Job, top: *mut c_void, shares: bool) -> Result<c_int, c_int> {
-    let flags = libc::CLONE_VFORK | libc::SIGCHLD | if shares { libc::CLONE_VM } else { 0 };
+unsafe fn run(job: *mut Job, top: *mut c_void, flags: c_int) -> Result<Launched, Failure> {
+    let mut pidfd: c_int = -1;
     // SAFETY: the caller's promise; with CLONE_VFORK the child is done with the job and the stack
     // when the call returns.
     unsafe {
@@ -66,18 +90,21 @@ unsafe fn run(job: *mut Job, top: *mut c_void, shares: bool) -> Result<c_int, c_
         let mut old = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
-        let pid = libc::clone(child::main, top, flags, job.cast());
+        let pid = libc::clone(child::main, top, flags, job.cast(), &raw mut pidfd);
         let code = status::last();
         libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut());
         if pid == -1 {
-            return Err(code);
+            return Err(Failure::Clone(code));
         }
         // Relaxed: the kernel's wake-up of the parent orders the child's store before this.
         let error = (*job).error.load(Ordering::Relaxed);
         if error == 0 {
-            return Ok(pid);
+            return Ok(Launched { pid, pidfd });
         }
         while libc::waitpid(pid, ptr::null_mut(), 0) == -1 && status::last() == UV_EINTR {}
-        Err(-error)
+        if pidfd != -1 {
+            let _ = socket::close(pidfd);
+        }
+        Err(Failure::Child(-error))
     }
 }

@@ -82,19 +82,8 @@ unsafe fn spawn(this: &uv_process_t, options: &uv_process_options_t) -> Result<(
         this.exit_cb.set(options.exit_cb);
         let program = Program::new(options)?;
         let stdio = Stdio::new(options)?;
-        let child = exit::prepare(this.owner())?;
         let plan = Plan::new(options, &program, &stdio);
-        let result = match launch::launch(&plan) {
-            Ok(pid) => {
-                this.pid.set(pid);
-                exit::begin(this, child);
-                Ok(())
-            }
-            Err(code) => {
-                exit::unneeded(this.owner(), child);
-                Err(code)
-            }
-        };
+        let result = exit::run(this, &plan);
         // Also after a failure: who reads from such a pipe sees its end.
         stdio.open()?;
         result

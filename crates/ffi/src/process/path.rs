@@ -1,5 +1,5 @@
-//! Where the program may be, and what runs it if it is a script: execvp(3), prepared by the parent
-//! so that the child allocates nothing.
+//! Where the program may be: the search of execvp(3), prepared by the parent so that the child
+//! allocates nothing. A script without a `#!` line is not run by the shell: `UV_ENOEXEC`.
 
 use core::ffi::{CStr, c_char};
 use core::{ptr, slice};
@@ -9,9 +9,6 @@ use crate::mem;
 
 /// Where programs are looked for without a `PATH`, as the C library has it.
 const DEFAULT_PATH: &CStr = c"/bin:/usr/bin";
-
-/// What runs a file that the kernel does not know how to run.
-const SHELL: &CStr = c"/bin/sh";
 
 /// The longest name of one file.
 const NAME_MAX: usize = 255;
@@ -29,8 +26,6 @@ pub(super) struct Program {
     folders: *const c_char,
     /// Room for a folder, a slash and the name.
     path: *mut c_char,
-    /// The shell's arguments: its name, the script, what `argv` has from 1 on.
-    shell_argv: *mut *const c_char,
 }
 
 impl Program {
@@ -41,31 +36,20 @@ impl Program {
         unsafe {
             let file = options.file;
             let name_len = libc::strlen(file);
-            let is_path = name_len == 0 || !libc::strchr(file, c_int_of(b'/')).is_null();
+            let is_path = !libc::strchr(file, i32::from(b'/')).is_null();
             if !is_path && name_len > NAME_MAX {
                 return Err(UV_ENAMETOOLONG);
             }
-            let envp = if options.env.is_null() { environ } else { options.env.cast_const().cast() };
+            let envp =
+                if options.env.is_null() { environ } else { options.env.cast_const().cast() };
             let folders = if is_path { ptr::null() } else { search_path(envp) };
             let argv: *const *const c_char = options.args.cast_const().cast();
-            let mut argc = 0;
-            while !argv.is_null() && !(*argv.add(argc)).is_null() {
-                argc += 1;
-            }
             let room = if is_path { 1 } else { libc::strlen(folders) + name_len + 2 };
             let path = mem::alloc_array::<c_char>(room);
-            let shell_argv = mem::alloc_array::<*const c_char>(argc.max(1) + 2);
-            let program = Program { file, argv, envp, folders, path, shell_argv };
-            if path.is_null() || shell_argv.is_null() {
+            if path.is_null() {
                 return Err(UV_ENOMEM);
             }
-            *shell_argv = SHELL.as_ptr();
-            *shell_argv.add(1) = file;
-            for index in 1..argc {
-                *shell_argv.add(index + 1) = *argv.add(index);
-            }
-            *shell_argv.add(argc.max(1) + 1) = ptr::null();
-            Ok(program)
+            Ok(Program { file, argv, envp, folders, path })
         }
     }
 
@@ -116,12 +100,6 @@ impl Program {
         // SAFETY: C strings and arrays of them that end with NULL, as `new` was promised.
         unsafe {
             libc::execve(path, self.argv, self.envp);
-            let error = crate::status::errno();
-            if error != libc::ENOEXEC {
-                return error;
-            }
-            *self.shell_argv.add(1) = path;
-            libc::execve(SHELL.as_ptr(), self.shell_argv, self.envp);
             crate::status::errno()
         }
     }
@@ -129,16 +107,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: our own blocks or null, freed once.
-        unsafe {
-            mem::free(self.path.cast());
-            mem::free(self.shell_argv.cast());
-        }
+        // SAFETY: our own block, freed once.
+        unsafe { mem::free(self.path.cast()) };
     }
-}
-
-fn c_int_of(byte: u8) -> i32 {
-    i32::from(byte)
 }
 
 /// The first `PATH` of an environment.

@@ -167,12 +167,12 @@ unsafe fn create(container: &uv_stdio_container_t) -> Result<Entry, c_int> {
             return Err(UV_EBUSY);
         }
     }
-    let theirs = if container.flags & UV_NONBLOCK_PIPE != 0 { UV_NONBLOCK_PIPE as c_int } else { 0 };
+    let theirs =
+        if container.flags & UV_NONBLOCK_PIPE != 0 { UV_NONBLOCK_PIPE as c_int } else { 0 };
     let mut pair = [-1; 2];
     // SAFETY: room for two descriptors.
-    let code = unsafe {
-        crate::pair::uv_socketpair(libc::SOCK_STREAM, 0, pair.as_mut_ptr(), 0, theirs)
-    };
+    let code =
+        unsafe { crate::pair::uv_socketpair(libc::SOCK_STREAM, 0, pair.as_mut_ptr(), 0, theirs) };
     if code != 0 {
         return Err(code);
     }
