@@ -22,6 +22,12 @@ pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
             UV_FS => threadpool::cancel_work(&raw mut (*req.cast::<uv_fs_t>()).work_req),
             UV_WORK => threadpool::cancel_work(&raw mut (*req.cast::<uv_work_t>()).work_req),
             UV_RANDOM => threadpool::cancel_work(&raw mut (*req.cast::<uv_random_t>()).work_req),
+            UV_GETADDRINFO => {
+                threadpool::cancel_work(&raw mut (*req.cast::<uv_getaddrinfo_t>()).work_req)
+            }
+            UV_GETNAMEINFO => {
+                threadpool::cancel_work(&raw mut (*req.cast::<uv_getnameinfo_t>()).work_req)
+            }
             _ => UV_EINVAL,
         }
     }

@@ -8,7 +8,8 @@
 //!   loop_/{run,poll,life,config,walk}        a loop's life and its turns
 //!   dispatch  close  cancel  descriptor      what looks at a handle's or request's kind
 //!   listen                                   taking connections, whatever their kind
-//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  fs/  process/  signal/  random
+//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check
+//!   fs/  dns/  process/  signal/  random
 //!   threadpool/                              work on other threads
 //!   stream/  phase                           what several kinds of handle share
 //!   loop_/{call,watch,registry}              going out into C; descriptors of a loop
@@ -33,6 +34,7 @@ pub mod close;
 pub mod descriptor;
 mod dispatch;
 pub mod dl;
+pub mod dns;
 pub mod errors;
 pub mod fs;
 pub mod getters;
