@@ -249,7 +249,7 @@ pub(super) unsafe fn write_right(
     }
 }
 
-/// sendmsg(2) or writev(2), once.
+/// send(2), sendmsg(2) or writev(2), once.
 ///
 /// # Safety
 /// `bufs` has `count` entries that point at readable memory.
@@ -261,7 +261,9 @@ pub(super) unsafe fn write_now(
     let fd = stream.io_watcher.fd.get();
     // SAFETY: the caller's promise.
     let result = unsafe {
-        if is_socket(stream) {
+        if is_socket(stream) && count == 1 {
+            socket::send(fd, (*bufs).base, (*bufs).len, 0)
+        } else if is_socket(stream) {
             socket::sendmsg(fd, bufs, count, 0)
         } else {
             socket::writev(fd, bufs, count)
