@@ -225,8 +225,7 @@ fn forget(process: &uv_process_t) {
     // SAFETY: a record is ours and live until freed here; the link was initialised by uv_spawn.
     unsafe {
         if !child.is_null() {
-            watch::close(process.owner(), &(*child).watch);
-            let _ = socket::close((*child).watch.fd.get());
+            watch::close_descriptor(process.owner(), &(*child).watch);
             mem::free(child.cast());
         }
         list::remove(&raw const process.queue);

@@ -19,9 +19,9 @@ use crate::abi::*;
 use crate::status;
 
 /// The child calls a handful of system calls, a few frames deep.
-const STACK_BYTES: usize = 64 * 1024;
+type Stack = [u128; 1024];
 
-/// What the child gets to see; at the low end of its stack's memory.
+/// What the child gets to see.
 pub(super) struct Job {
     pub(super) plan: *const Plan,
     /// Why the child gave up, or 0: an error number.
@@ -48,41 +48,43 @@ pub(super) enum Failure {
 /// # Safety
 /// The plan and all it points to are valid.
 pub(super) unsafe fn launch(plan: &Plan, wants_pidfd: bool) -> Result<Launched, Failure> {
-    let shares = !plan.changes_user();
     let mut flags = libc::CLONE_VFORK | libc::SIGCHLD;
-    if shares {
-        flags |= libc::CLONE_VM;
-    }
     if wants_pidfd {
         flags |= libc::CLONE_PIDFD;
     }
-    // The child's word comes back through this memory in either case.
-    let kind = if shares { libc::MAP_PRIVATE } else { libc::MAP_SHARED };
-    // SAFETY: fresh memory that the child leaves before it is unmapped; a job fits many times.
+    let job = Job { plan, error: AtomicI32::new(0) };
+    if !plan.changes_user() {
+        // SAFETY: the caller's promise; the job is in this frame.
+        return unsafe { run(&job, flags | libc::CLONE_VM) };
+    }
+    // The child has memory of its own, but for this page.
+    // SAFETY: fresh memory, large enough, that the child leaves before it is unmapped.
     unsafe {
-        let stack = libc::mmap(
+        let page = libc::mmap(
             ptr::null_mut(),
-            STACK_BYTES,
+            size_of::<Job>(),
             libc::PROT_READ | libc::PROT_WRITE,
-            kind | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
             -1,
             0,
         );
-        if stack == libc::MAP_FAILED {
+        if page == libc::MAP_FAILED {
             return Err(Failure::Clone(status::last()));
         }
-        let job = stack.cast::<Job>();
-        job.write(Job { plan, error: AtomicI32::new(0) });
-        let result = run(job, stack.add(STACK_BYTES), flags);
-        libc::munmap(stack, STACK_BYTES);
+        page.cast::<Job>().write(job);
+        let result = run(&*page.cast::<Job>(), flags);
+        libc::munmap(page, size_of::<Job>());
         result
     }
 }
 
 /// # Safety
-/// `job` is valid, `top` the end of a stack that nobody uses.
-unsafe fn run(job: *mut Job, top: *mut c_void, flags: c_int) -> Result<Launched, Failure> {
+/// The job's plan is valid.
+unsafe fn run(job: &Job, flags: c_int) -> Result<Launched, Failure> {
     let mut pidfd: c_int = -1;
+    let mut stack = MaybeUninit::<Stack>::uninit();
+    let top = stack.as_mut_ptr().wrapping_add(1).cast::<c_void>();
+    let job_ptr = ptr::from_ref(job).cast_mut();
     // SAFETY: the caller's promise; with CLONE_VFORK the child is done with the job and the stack
     // when the call returns.
     unsafe {
@@ -90,14 +92,14 @@ unsafe fn run(job: *mut Job, top: *mut c_void, flags: c_int) -> Result<Launched,
         let mut old = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
-        let pid = libc::clone(child::main, top, flags, job.cast(), &raw mut pidfd);
+        let pid = libc::clone(child::main, top, flags, job_ptr.cast(), &raw mut pidfd);
         let code = status::last();
         libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut());
         if pid == -1 {
             return Err(Failure::Clone(code));
         }
         // Relaxed: the kernel's wake-up of the parent orders the child's store before this.
-        let error = (*job).error.load(Ordering::Relaxed);
+        let error = job.error.load(Ordering::Relaxed);
         if error == 0 {
             return Ok(Launched { pid, pidfd });
         }
