@@ -59,6 +59,9 @@ programs! {
     }
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
+    children {
+        ends refused search swapped bad_stdio ignored_sigchld order bad_signal forked
+    }
     pipes { names long_names bind_bad chmod_bad connect_bad open_bad messages }
     ipc {
         send_bad send_mixed send_early receive leave_queued unwanted no_descriptors no_memory
