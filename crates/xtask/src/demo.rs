@@ -34,7 +34,6 @@ pub(crate) fn run() -> Result<()> {
     progress("building the library and the server");
     build::run(false)?;
     let server = compile_server()?;
-    have_curl()?;
     let files = project_files()?;
     let served = copy_files(&files)?;
     let mut all = Vec::new();
@@ -94,18 +93,6 @@ fn starts(program: &str) -> bool {
     let version =
         Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok()
-}
-
-fn have_curl() -> Result<()> {
-    if starts("curl") {
-        return Ok(());
-    }
-    progress("installing curl");
-    let install = ["install", "--yes", "--no-install-recommends", "curl"];
-    dirs::check(Command::new("apt-get").args(install).stdout(Stdio::null()))
-        .context("curl is missing and apt-get cannot install it")?;
-    ensure!(starts("curl"), "curl is installed and does not start");
-    Ok(())
 }
 
 /// Paths of the project's own files, from git.

@@ -4,6 +4,7 @@
 //!   test                                    everything that CI runs, in order
 //!   build   conformance   tidy   header …   one command each
 //!   libuv   cc   symbols                    where libuv is, compiling C, reading symbol tables
+//!   setup                                   installing what is missing
 //!   dirs                                    folders and running programs
 //! ```
 mod build;
@@ -14,6 +15,7 @@ mod dirs;
 mod header;
 mod libuv;
 mod matrix;
+mod setup;
 mod symbols;
 mod test;
 mod tidy;
@@ -96,11 +98,17 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Reference => {
             libuv::reference(&libuv::Source::find()?)?;
         }
-        Command::Test { steps } => return test::run(&steps),
+        Command::Test { steps } => {
+            setup::for_test()?;
+            return test::run(&steps);
+        }
         Command::Tidy => tidy::run()?,
         Command::Header { check } => header::run(check)?,
         Command::Matrix { check, results } => matrix::run(check, results.as_deref())?,
-        Command::Demo => demo::run()?,
+        Command::Demo => {
+            setup::for_demo()?;
+            demo::run()?;
+        }
         Command::Bench { arguments } => bench(&arguments)?,
         Command::Conformance(args) => return conformance::run(&args),
         Command::Sandbox { spec } => return conformance::sandbox::run(&spec),
