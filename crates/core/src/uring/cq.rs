@@ -122,11 +122,23 @@ impl Cq {
             if cqe.user_data == user_data {
                 // SAFETY: between head and tail the place is ours; as in `get`.
                 unsafe { (&raw mut (*self.cqes.add(place).as_ptr()).user_data).write(0) };
+                self.skip_taken(tail);
                 return Some(cqe);
             }
             index = index.wrapping_add(1);
         }
         None
+    }
+
+    /// Gives back the places at the head whose completions were taken out of turn, so that they do
+    /// not look like something to take.
+    fn skip_taken(&self, tail: u32) {
+        let mut head = self.head();
+        while head != tail && self.get(head).user_data == 0 {
+            head = head.wrapping_add(1);
+        }
+        // Release: as in `pop`.
+        self.shared(self.head).store(head, Ordering::Release);
     }
 
     pub(super) fn pop(&self) -> Option<Cqe> {
