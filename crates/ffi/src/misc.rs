@@ -15,6 +15,17 @@ pub unsafe extern "C" fn uv_buf_init(base: *mut c_char, len: c_uint) -> uv_buf_t
     uv_buf_t { base, len: len as usize }
 }
 
+/// Whether the kernel would take this much in one call, which is what an `int` can answer for.
+///
+/// # Safety
+/// `bufs` has `nbufs` entries.
+pub(crate) unsafe fn is_sendable(bufs: *const uv_buf_t, nbufs: c_uint) -> bool {
+    // SAFETY: the caller's promise.
+    let bufs = unsafe { core::slice::from_raw_parts(bufs, nbufs as usize) };
+    let total = bufs.iter().try_fold(0_usize, |sum, buf| sum.checked_add(buf.len));
+    total.is_some_and(|total| total <= uvring_core::fd::MAX_LEN)
+}
+
 /// This process's id.
 ///
 /// # Safety

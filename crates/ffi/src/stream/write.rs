@@ -11,7 +11,10 @@ use super::{is_ipc, rights, send};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
-use crate::{mem, req};
+use crate::{mem, misc, req};
+
+/// More buffers than this are taken for a negative number.
+const MAX_BUFS: c_uint = 1 << 20;
 
 /// Words of a write request's operation that count while it is queued.
 mod word {
@@ -67,7 +70,7 @@ fn remaining(write: &uv_write_t) -> usize {
 ///
 /// # Returns
 /// 0; `UV_EBADF` without a descriptor, `UV_EPIPE` when the stream cannot be written, `UV_EINVAL` for
-/// a count of 0 or beyond `INT_MAX`, `UV_ENOMEM`. Errors of the write itself come with the callback.
+/// no or too many buffers, or more bytes than one call can move, `UV_ENOMEM`. Errors of the write itself come with the callback.
 ///
 /// # Safety
 /// `req` is valid for writes until its callback, `stream` initialised, `bufs` has `nbufs` entries.
@@ -104,7 +107,7 @@ pub unsafe extern "C" fn uv_write2(
     // SAFETY: the caller's promise.
     unsafe {
         let this = &*stream;
-        if let Err(code) = may_write(this, nbufs, send_handle) {
+        if let Err(code) = may_write(this, bufs, nbufs, send_handle) {
             return code;
         }
         let write = &*req;
@@ -127,10 +130,12 @@ pub unsafe extern "C" fn uv_write2(
 /// `send_handle` is NULL or initialised.
 unsafe fn may_write(
     stream: &uv_stream_t,
+    bufs: *const uv_buf_t,
     nbufs: c_uint,
     send_handle: *mut uv_stream_t,
 ) -> Result<(), c_int> {
-    if nbufs == 0 || nbufs > c_int::MAX as c_uint {
+    // SAFETY: the caller's promise.
+    if nbufs == 0 || nbufs > MAX_BUFS || !unsafe { misc::is_sendable(bufs, nbufs) } {
         return Err(UV_EINVAL);
     }
     if stream.io_watcher.fd.get() < 0 {
@@ -228,7 +233,7 @@ pub unsafe extern "C" fn uv_try_write2(
     }
     // SAFETY: the caller's promise.
     let result = unsafe {
-        may_write(this, nbufs, send_handle).and_then(|()| {
+        may_write(this, bufs, nbufs, send_handle).and_then(|()| {
             if send_handle.is_null() {
                 return send::write_now(this, bufs.cast(), nbufs as usize);
             }

@@ -16,7 +16,7 @@ use super::{CONNECTED, bind_any, fd_of, is_open_udp, stop_if_idle, sys};
 use crate::abi::*;
 use crate::handle::Handle;
 use crate::loop_::{call, watch};
-use crate::{mem, req};
+use crate::{mem, misc, req};
 
 /// More buffers than this are taken for a negative number.
 const MAX_BUFS: c_uint = 1 << 20;
@@ -24,9 +24,18 @@ const MAX_BUFS: c_uint = 1 << 20;
 /// Whether this many buffers may be sent to `addr` from the handle now.
 ///
 /// # Safety
-/// `addr` is NULL or a valid address.
-pub(super) unsafe fn check(udp: &uv_udp_t, nbufs: c_uint, addr: *const sockaddr) -> c_int {
+/// `bufs` has `nbufs` entries; `addr` is NULL or a valid address.
+pub(super) unsafe fn check(
+    udp: &uv_udp_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    addr: *const sockaddr,
+) -> c_int {
     if !is_open_udp(udp) || !(1..=MAX_BUFS).contains(&nbufs) {
+        return UV_EINVAL;
+    }
+    // SAFETY: the caller's promise.
+    if unsafe { !misc::is_sendable(bufs, nbufs) } {
         return UV_EINVAL;
     }
     if addr.is_null() {
@@ -62,7 +71,7 @@ pub unsafe extern "C" fn uv_udp_send(
     // SAFETY: the caller's promise.
     unsafe {
         let udp = &*handle;
-        let mut code = check(udp, nbufs, addr);
+        let mut code = check(udp, bufs, nbufs, addr);
         if code == 0 && !addr.is_null() {
             code = bind_any(udp, c_int::from((*addr).sa_family), 0);
         }

@@ -28,7 +28,7 @@ pub unsafe extern "C" fn uv_udp_try_send(
     // SAFETY: the caller's promise.
     unsafe {
         let udp = &*handle;
-        let mut code = check(udp, nbufs, addr);
+        let mut code = check(udp, bufs, nbufs, addr);
         if code == 0 && udp.send_queue_count.get() != 0 {
             code = UV_EAGAIN;
         }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn uv_udp_try_send2(
     };
     for index in 0..count {
         // SAFETY: the arrays have `count` entries.
-        let code = unsafe { check(udp, *nbufs.add(index), address(index)) };
+        let code = unsafe { check(udp, *bufs.add(index), *nbufs.add(index), address(index)) };
         if code != 0 {
             return code;
         }
