@@ -160,10 +160,12 @@ fn numbers_of_an_address() {
             let code = uv_getnameinfo(null_mut(), &mut req, None, addr, flags);
             let host = CStr::from_ptr(req.host.as_ptr().cast());
             let service = CStr::from_ptr(req.service.as_ptr().cast());
-            (code, host.to_str().unwrap().into(), service.to_str().unwrap().into())
+            let text = |text: &CStr| String::from(text.to_str().unwrap());
+            (code, text(host), text(service))
         }
     };
-    let answer = |code, host: &str, service: &str| (code, String::from(host), service.into());
+    let answer =
+        |code, host: &str, service: &str| (code, String::from(host), String::from(service));
     // SAFETY: zero bytes are addresses.
     let (mut four, mut six): (sockaddr_in, sockaddr_in6) = unsafe { zeroed() };
     four.sin_family = libc::AF_INET as libc::sa_family_t;
