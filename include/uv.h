@@ -1410,13 +1410,18 @@ UV_EXTERN int uv_queue_work(uv_loop_t *owner, uv_work_t *req, uv_work_cb work_cb
 
 /* ---- Names and addresses (dns) ------------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
+/* Looks up the addresses of a name, of a service, or of both, as getaddrinfo(3) does: at
+ * once when the callback is NULL, and then loop is not looked at; otherwise on a worker
+ * thread, and the callback comes from the loop. Name, service and hints are copied. */
 UV_EXTERN int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
     uv_getaddrinfo_cb getaddrinfo_cb, const char *node, const char *service,
     const struct addrinfo *hints);
-/* Not there yet: nothing is done. */
+/* Gives back what uv_getaddrinfo found. NULL is nothing. Source: manual, dns,
+ * uv_freeaddrinfo. */
 UV_EXTERN void uv_freeaddrinfo(struct addrinfo *ai);
-/* Not there yet: UV_ENOSYS. */
+/* Looks up the names of an address and of its port, as getnameinfo(3) does: at once when the
+ * callback is NULL, and then loop is not looked at; otherwise on a worker thread, and the
+ * callback comes from the loop. The address is copied; flags are the NI_* of netdb.h. */
 UV_EXTERN int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
     uv_getnameinfo_cb getnameinfo_cb, const struct sockaddr *addr, int flags);
 
