@@ -1247,26 +1247,32 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **
 
 /* ---- File system events (fs_event) --------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
-/* Not there yet: UV_ENOSYS. */
+/* Makes the handle. Always 0. */
+UV_EXTERN int uv_fs_event_init(uv_loop_t *owner, uv_fs_event_t *handle);
+/* Calls whenever the file at path changes or, if it is a folder, an entry of it. What
+ * happens in folders below is not told. The path is looked up now: the handle stays with the
+ * file it found, wherever that moves. flags are accepted and change nothing on Linux. */
 UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle, uv_fs_event_cb cb, const char *path,
     unsigned int flags);
-/* Not there yet: UV_ENOSYS. */
+/* The callback is not called any more. Always 0. */
 UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
-/* Not there yet: UV_ENOSYS. */
+/* The path that the handle was started with, and a NUL. size is the room in bytes, then the
+ * length without the NUL; with UV_ENOBUFS the room needed, the NUL included. */
 UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle, char *buffer, size_t *size);
 
 /* ---- File system polling (fs_poll) --------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
-/* Not there yet: UV_ENOSYS. */
+/* Makes the handle. Always 0. */
+UV_EXTERN int uv_fs_poll_init(uv_loop_t *owner, uv_fs_poll_t *handle);
+/* Looks at path now and every interval_ms (0 counts as 1), and calls when something differs
+ * from the look before: anything of the record but the times of reading. The first look
+ * calls only if it fails. */
 UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle, uv_fs_poll_cb poll_cb, const char *path,
     unsigned int interval);
-/* Not there yet: UV_ENOSYS. */
+/* The callback is not called any more. Always 0. */
 UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
-/* Not there yet: UV_ENOSYS. */
+/* The path that the handle was started with, and a NUL. size is the room in bytes, then the
+ * length without the NUL; with UV_ENOBUFS the room needed, the NUL included. */
 UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle, char *buffer, size_t *size);
 
 /* ---- File operations (fs) ------------------------------------------------------------------ */

@@ -6,9 +6,12 @@ use core::ptr;
 use uvring_core::list;
 
 use crate::abi::*;
-use crate::handle::{Handle, flag};
+use crate::handle::{Handle, finish_later, flag};
 use crate::loop_::call;
-use crate::{r#async, phase, pipe, poll, process, signal, status, stream, threadpool, timer, udp};
+use crate::{
+    r#async, fs_event, fs_poll, phase, pipe, poll, process, signal, status, stream, threadpool,
+    timer, udp,
+};
 
 /// `void uv_close(uv_handle_t*, uv_close_cb)`: stops the handle now and calls `callback` (may be
 /// NULL) in a later turn; only then is the memory the program's again. Requests in flight end with
@@ -33,6 +36,14 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, callback: uv_close_c
             UV_POLL => poll::stop(&*handle.cast()),
             UV_PROCESS => process::close(&*handle.cast()),
             UV_SIGNAL => signal::stop(&*handle.cast()),
+            UV_FS_EVENT => fs_event::stop(&*handle.cast()),
+            UV_FS_POLL => {
+                // A look that is under way ends first, and then queues the handle itself.
+                let is_idle = fs_poll::close(&*handle.cast());
+                if !is_idle {
+                    return;
+                }
+            }
             UV_TIMER => timer::stop(&*handle.cast()),
             UV_ASYNC => r#async::close(&*handle.cast()),
             UV_IDLE | UV_PREPARE | UV_CHECK => {
@@ -40,7 +51,7 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, callback: uv_close_c
             }
             _ => {}
         }
-        queue(base);
+        finish_later(base);
     }
 }
 
@@ -75,13 +86,6 @@ pub unsafe extern "C" fn uv_tcp_close_reset(tcp: *mut uv_tcp_t, callback: uv_clo
     0
 }
 
-/// Puts a handle on the loop's stack of those to finish.
-fn queue(base: &uv_handle_t) {
-    let owner = base.owner();
-    base.next_closing.set(owner.closing_handles.get());
-    owner.closing_handles.set(base.as_ptr());
-}
-
 /// Finishes every closing handle. One whose last operation is still with the kernel stays for the
 /// next turn, which comes at once.
 pub(crate) fn run(owner: &uv_loop_t) {
@@ -94,7 +98,7 @@ pub(crate) fn run(owner: &uv_loop_t) {
             if is_finished(handle) {
                 finish(owner, handle.as_ptr());
             } else {
-                queue(handle);
+                finish_later(handle);
             }
         }
     }

@@ -8,7 +8,7 @@ use uvring_core::list;
 
 use crate::abi::*;
 use crate::loop_::watch::{of_link, tag};
-use crate::{listen, poll, process, signal, stream, udp};
+use crate::{fs_event, listen, poll, process, signal, stream, udp};
 
 /// Readiness of a descriptor.
 pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
@@ -29,6 +29,7 @@ pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
             tag::DOORBELL => {
                 crate::r#async::run(owner);
             }
+            tag::INOTIFY => fs_event::ready(owner),
             tag::PROCESS | tag::SIGNAL => {
                 let link = &raw const (*watch).pending;
                 if list::is_empty(link) {

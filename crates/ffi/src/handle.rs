@@ -205,6 +205,13 @@ pub(crate) unsafe fn init(owner: *mut uv_loop_t, handle: *mut uv_handle_t, kind:
     }
 }
 
+/// Puts a closing handle on the loop's stack of those to finish.
+pub(crate) fn finish_later(base: &uv_handle_t) {
+    let owner = base.owner();
+    base.next_closing.set(owner.closing_handles.get());
+    owner.closing_handles.set(base.as_ptr());
+}
+
 /// The descriptor's watch, for the kinds that have one.
 ///
 /// # Safety

@@ -7,8 +7,8 @@
 //!   uvring                                   our own functions
 //!   loop_/{run,poll,life,config,walk}        a loop's life and its turns
 //!   dispatch  close  cancel  descriptor      what looks at a handle's or request's kind
-//!   listen                                   taking connections, whatever their kind
-//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check
+//!   listen  fs_poll                          taking connections, whatever their kind; stat at intervals
+//!   tcp  udp/  pipe/  poll  async  timer  idle  prepare  check  fs_event
 //!   fs/  dns/  process/  signal/  random
 //!   threadpool/                              work on other threads
 //!   stream/  phase                           what several kinds of handle share
@@ -37,6 +37,8 @@ pub mod dl;
 pub mod dns;
 pub mod errors;
 pub mod fs;
+pub mod fs_event;
+pub mod fs_poll;
 pub mod getters;
 pub mod handle;
 pub mod idle;

@@ -142,6 +142,7 @@ pub unsafe extern "C" fn uv_loop_close(owner: *mut uv_loop_t) -> c_int {
         }
         crate::threadpool::release_loop(owner);
         crate::signal::pipe::release(&*owner);
+        crate::fs_event::release(&*owner);
         let inner = (*owner).internal_fields.get().cast::<Inner>();
         registry::remove(&*inner);
         if (*owner).emfile_fd.get() != -1 {
@@ -239,6 +240,7 @@ pub unsafe extern "C" fn uv_loop_fork(owner: *mut uv_loop_t) -> c_int {
         if let Err(code) = crate::signal::pipe::after_fork(&*owner) {
             return code;
         }
+        let watching = crate::fs_event::after_fork(&*owner);
         if (*inner).doorbell.get().is_some() {
             // The eventfd is the parent's too: ringing it would wake the parent.
             (*inner).driver().unwatch(&(*owner).async_io_watcher);
@@ -253,6 +255,7 @@ pub unsafe extern "C" fn uv_loop_fork(owner: *mut uv_loop_t) -> c_int {
                 bell.ring();
             }
         }
-        0
+        // All else works, even if a path cannot be watched any more.
+        watching.err().unwrap_or(0)
     }
 }

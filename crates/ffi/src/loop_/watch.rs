@@ -27,6 +27,8 @@ pub(crate) mod tag {
     pub(crate) const PROCESS: usize = 6;
     /// The loop's signal pipe.
     pub(crate) const SIGNAL: usize = 7;
+    /// The loop's inotify descriptor.
+    pub(crate) const INOTIFY: usize = 8;
 }
 
 /// Makes `watch` ready for use, on `fd` (-1: none yet).

@@ -43,7 +43,7 @@ unsafe fn room(buffer: *mut c_char, size: *mut usize) -> Option<usize> {
 /// # Safety
 /// `size` is NULL or valid for reads and writes; `buffer` is NULL or valid for writes of `*size`
 /// bytes, none of them part of `text`.
-unsafe fn put(text: &[u8], buffer: *mut c_char, size: *mut usize) -> c_int {
+pub(crate) unsafe fn put(text: &[u8], buffer: *mut c_char, size: *mut usize) -> c_int {
     // SAFETY: the caller's word; `text` and its NUL are copied only where they fit.
     unsafe {
         let Some(room) = room(buffer, size) else { return UV_EINVAL };
@@ -74,7 +74,7 @@ unsafe fn put_text(text: &[u8], to: *mut c_char) -> *mut c_char {
 ///
 /// # Safety
 /// `text` is NULL or a C string that stays as it is for `'t`.
-unsafe fn bytes<'t>(text: *const c_char) -> &'t [u8] {
+pub(crate) unsafe fn bytes<'t>(text: *const c_char) -> &'t [u8] {
     if text.is_null() {
         return &[];
     }
