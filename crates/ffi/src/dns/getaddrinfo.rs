@@ -39,10 +39,12 @@ unsafe fn look_up(req: *const uv_getaddrinfo_t, question: Question) {
 /// # Safety
 /// `req` is valid; the question is as for `look_up` and has a name or a service.
 unsafe fn keep(req: *const uv_getaddrinfo_t, question: Question) -> bool {
-    // SAFETY: the caller's promise.
-    let text = |from: *const c_char| match from.is_null() {
-        true => &[][..],
-        false => unsafe { CStr::from_ptr(from) }.to_bytes_with_nul(),
+    let text = |from: *const c_char| {
+        if from.is_null() {
+            return &[][..];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { CStr::from_ptr(from) }.to_bytes_with_nul()
     };
     let (node, service) = (text(question.node), text(question.service));
     let head = if question.hints.is_null() { 0 } else { size_of::<addrinfo>() };
