@@ -68,8 +68,14 @@ fn archive(from: &Path, shared: &Path, to: &Path) -> Result<()> {
         link.args(["-u", &name]);
     }
     dirs::check(link.arg(from))?;
+    // The bitcode that Rust's own objects carry makes linkers with an LLVM plugin of another
+    // version take the whole object for bitcode, and find no symbol in it.
+    let bitcode = ["--remove-section", ".llvmbc", "--remove-section", ".llvmcmd"];
     dirs::check(
-        Command::new("objcopy").args(["--wildcard", "-G", "uv_*", "-G", "uvring_*"]).arg(&object),
+        Command::new("objcopy")
+            .args(bitcode)
+            .args(["--wildcard", "-G", "uv_*", "-G", "uvring_*"])
+            .arg(&object),
     )?;
     if to.exists() {
         fs::remove_file(to)?;
