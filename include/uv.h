@@ -1168,18 +1168,23 @@ UV_EXTERN int uv_pipe_chmod(uv_pipe_t *pipe, int mode);
 
 /* ---- Terminals (tty) ----------------------------------------------------------------------- */
 
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_init(uv_loop_t *loop, uv_tty_t *handle, uv_file fd, int readable);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
-/* Not there yet: UV_ENOSYS. */
+/* A stream over a terminal. What the descriptor was opened for decides whether it can be
+ * read, written or both; the last argument is not looked at. */
+UV_EXTERN int uv_tty_init(uv_loop_t *owner, uv_tty_t *tty, uv_file fd, int _readable);
+/* UV_TTY_MODE_NORMAL is what the terminal was when the handle first left that mode;
+ * UV_TTY_MODE_RAW and UV_TTY_MODE_RAW_VT (the same) give each byte as it comes, without
+ * echo; UV_TTY_MODE_IO also leaves output alone. Takes effect at once, without waiting for
+ * output. The mode that the handle is in already changes nothing. */
+UV_EXTERN int uv_tty_set_mode(uv_tty_t *tty, uv_tty_mode_t mode);
+/* Gives the first terminal that left its normal mode back as it was. For the end of the
+ * program. Async-signal-safe; leaves errno alone. */
 UV_EXTERN int uv_tty_reset_mode(void);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
-/* Not there yet: nothing is done. */
-UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
-/* Not there yet: UV_ENOSYS. */
-UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
+/* Columns and rows. 0 and 0 from a terminal that was never told. */
+UV_EXTERN int uv_tty_get_winsize(uv_tty_t *tty, int *width, int *height);
+/* Means something on Windows only. */
+UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t _state);
+/* UV_ENOTSUP, as on every Unix. */
+UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *_state);
 
 /* ---- UDP (udp) ----------------------------------------------------------------------------- */
 

@@ -67,6 +67,7 @@ programs! {
         send_bad send_mixed send_early receive leave_queued unwanted no_descriptors no_memory
         flood
     }
+    tty { kinds reopen modes modes_by_hand reset close_raw size lines fill }
     pure { inet clocks threads timer_schedule timer_real }
 }
 

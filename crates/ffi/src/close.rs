@@ -10,7 +10,7 @@ use crate::handle::{Handle, finish_later, flag};
 use crate::loop_::call;
 use crate::{
     r#async, fs_event, fs_poll, phase, pipe, poll, process, signal, status, stream, threadpool,
-    timer, udp,
+    timer, tty, udp,
 };
 
 /// `void uv_close(uv_handle_t*, uv_close_cb)`: stops the handle now and calls `callback` (may be
@@ -30,7 +30,8 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, callback: uv_close_c
         base.set(flag::CLOSING);
         base.close_cb.set(callback);
         match base.r#type.get() {
-            UV_TCP | UV_TTY => stream::close(&*handle.cast()),
+            UV_TCP => stream::close(&*handle.cast()),
+            UV_TTY => tty::close(&*handle.cast()),
             UV_NAMED_PIPE => pipe::close(&*handle.cast()),
             UV_UDP => udp::close(&*handle.cast()),
             UV_POLL => poll::stop(&*handle.cast()),

@@ -133,6 +133,10 @@ fn read(stream: &uv_stream_t) -> bool {
                     stream.set(flag::READ_PARTIAL);
                     return false;
                 }
+                if stream.has(flag::BLOCKING_WRITES) && !more_waits(stream) {
+                    // A descriptor that blocks is not asked in vain.
+                    return false;
+                }
             }
             Err(Errno::AGAIN) => {
                 deliver(stream, 0, &buf);
@@ -191,9 +195,13 @@ fn more_waits(stream: &uv_stream_t) -> bool {
 }
 
 /// Whether bytes wait although the last read did not fill its buffer: a unix socket ends a read
-/// where descriptors come along, wanted or not, and others after each message.
+/// where descriptors come along, wanted or not, and others after each message. What the kernel still
+/// moves through a terminal is not in its count: the read that fails ends that.
 fn was_cut(stream: &uv_stream_t) -> bool {
     let mut bytes: c_int = 0;
+    if stream.r#type.get() == UV_TTY {
+        return true;
+    }
     stream.r#type.get() != UV_TCP
         // SAFETY: FIONREAD writes an int.
         && unsafe { libc::ioctl(stream.io_watcher.fd.get(), libc::FIONREAD, &raw mut bytes) } == 0
