@@ -15,12 +15,11 @@
 //!   loop_/{call,watch,registry}              going out into C; descriptors of a loop
 //!   handle  req  metrics  loop_/mod          what all handles, requests and loops share
 //!   thread/  os/  dl  wtf8  inet  pair  misc  names  getters  time  errors  version      leaves: no loop needed
-//!   missing/                                 what is not there yet
 //!   mem  status                              the allocator; Errno to int, in one place each
 //!   abi/                                     types that cross into C
 //! ```
 //!
-//! What is in `missing/` answers `UV_ENOSYS` and stands in MATRIX.md.
+//! MATRIX.md lists all functions and where each is tested.
 #![no_std]
 
 #[cfg(test)]
@@ -48,7 +47,6 @@ pub mod loop_;
 pub mod mem;
 pub mod metrics;
 pub mod misc;
-pub mod missing;
 pub mod names;
 pub mod os;
 pub mod pair;
