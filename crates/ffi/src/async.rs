@@ -146,10 +146,16 @@ pub(crate) fn want_doorbell(owner: &uv_loop_t) -> Result<(), c_int> {
     Ok(())
 }
 
-/// Calls the handles that were sent to. Returns how many.
+/// The doorbell rang: calls the handles that were sent to. Returns how many.
 pub(crate) fn run(owner: &uv_loop_t) -> u64 {
-    let inner = owner.inner();
     collect(owner);
+    run_collected(owner)
+}
+
+/// Calls the handles that were collected. What is sent from now on waits for the next turn, as it
+/// would if each send rang.
+pub(crate) fn run_collected(owner: &uv_loop_t) -> u64 {
+    let inner = owner.inner();
     let round = Link::new();
     let mut count = 0;
     // SAFETY: the list holds links of live handles; one that closes takes itself off.
@@ -173,7 +179,7 @@ pub(crate) fn run(owner: &uv_loop_t) -> u64 {
 }
 
 /// Takes what is in the inbox over to the loop's own list, by order of initialisation.
-fn collect(owner: &uv_loop_t) {
+pub(crate) fn collect(owner: &uv_loop_t) {
     let inner = owner.inner();
     if inner.inbox.is_empty() {
         return;

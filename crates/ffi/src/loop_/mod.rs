@@ -97,10 +97,22 @@ pub(crate) struct Metrics {
     pub(crate) loop_count: Cell<u64>,
     pub(crate) events: Cell<u64>,
     pub(crate) events_waiting: Cell<u64>,
+    /// Whether the loop slept for the events it has now.
+    pub(crate) slept: Cell<bool>,
     /// Nanoseconds asleep so far; read by other threads.
     pub(crate) idle_ns: AtomicU64,
     /// When the present sleep began, or 0.
     pub(crate) asleep_since: AtomicU64,
+}
+
+impl Metrics {
+    /// Counts events that were handed out.
+    pub(crate) fn count(&self, events: u64) {
+        self.events.set(self.events.get() + events);
+        if !self.slept.get() {
+            self.events_waiting.set(self.events_waiting.get() + events);
+        }
+    }
 }
 
 impl uv_loop_t {

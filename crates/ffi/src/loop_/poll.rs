@@ -17,10 +17,14 @@ const FULL_BATCHES: u32 = 48;
 pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
     let mut full_batches = 0;
     let mut may_sleep = may_sleep && !run::is_busy(owner);
+    // To know what was waiting already, it takes a look before the sleep.
+    let mut looks = owner.flags.get() & option::METRICS_IDLE != 0;
     loop {
-        let timeout = if may_sleep { timeout(owner) } else { Some(Duration::ZERO) };
+        let sleeps = may_sleep && !looks;
+        let timeout = if sleeps { timeout(owner) } else { Some(Duration::ZERO) };
         let more = wait(owner, timeout);
-        let handed_out = hand_out(owner, may_sleep);
+        owner.inner().metrics.slept.set(sleeps);
+        let handed_out = hand_out(owner);
         if handed_out != 0 {
             full_batches += 1;
             may_sleep = false;
@@ -32,7 +36,8 @@ pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
         if !may_sleep || timers_due(owner) || owner.stop_flag.get() != 0 {
             return;
         }
-        // A signal, or a look at a crowded slot of the wheel: sleep on.
+        // A signal, a look at a crowded slot of the wheel, or the first look: sleep on.
+        looks = false;
     }
 }
 
@@ -147,9 +152,11 @@ fn spin(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
 
 /// Hands out what the last wait brought, and what other threads sent. After each event, the write
 /// callbacks of what its callback wrote come first.
-fn hand_out(owner: &uv_loop_t, slept: bool) -> u64 {
+fn hand_out(owner: &uv_loop_t) -> u64 {
     let inner = owner.inner();
     let mut count = 0;
+    // Those who sent while the loop was awake did not ring.
+    r#async::collect(owner);
     while let Some(event) = inner.driver().next() {
         count += 1;
         match event {
@@ -158,17 +165,13 @@ fn hand_out(owner: &uv_loop_t, slept: bool) -> u64 {
         }
         run::run_fed(owner);
     }
-    let events = &inner.metrics.events;
-    let asyncs = r#async::run(owner);
+    let asyncs = r#async::run_collected(owner);
     if asyncs != 0 {
         run::run_fed(owner);
     }
     dispatch::run_late(owner);
     run::run_fed(owner);
-    events.set(events.get() + count);
-    if !slept {
-        let waiting = &inner.metrics.events_waiting;
-        waiting.set(waiting.get() + count);
-    }
+    // However many handles were sent to, the wake-up is one event.
+    inner.metrics.count(count + u64::from(asyncs != 0));
     count + asyncs
 }

@@ -210,8 +210,7 @@ fn run_finished(owner: &uv_loop_t) {
         count += 1;
     }
     // The wake-up itself was counted as one event.
-    let events = &owner.inner().metrics.events;
-    events.set(events.get() + count.saturating_sub(1));
+    owner.inner().metrics.count(count.saturating_sub(1));
 }
 
 /// `int uv_queue_work(uv_loop_t*, uv_work_t*, uv_work_cb, uv_after_work_cb)`: runs `work_cb` on a
