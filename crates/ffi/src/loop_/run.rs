@@ -32,6 +32,8 @@ pub unsafe extern "C" fn uv_run(owner: *mut uv_loop_t, mode: uv_run_mode) -> c_i
         owner.update_time();
     }
     let outer = owner.inner().thread.replace(registry::this_thread());
+    // Run from inside a callback: what that has written so far does not wait for its end.
+    super::call::send_deferred(owner);
     if mode == UV_RUN_DEFAULT && alive && owner.stop_flag.get() == 0 {
         owner.update_time();
         timer::run(owner);

@@ -122,7 +122,7 @@ fn settle(stream: &uv_stream_t) -> bool {
 /// Sends as much of the queue as the kernel takes, or hands it to the ring. Calls nobody back: what
 /// ends is fed.
 pub(crate) fn send(stream: &uv_stream_t) {
-    stream.clear(flag::FLUSH_DUE);
+    call::send_no_more(stream);
     if !settle(stream) {
         return;
     }
