@@ -90,6 +90,10 @@ pub(crate) fn is_ipc(stream: &uv_stream_t) -> bool {
 
 /// The descriptor is ready, or the stream was fed (`mask` is `OUT` then).
 pub(crate) fn ready(stream: &uv_stream_t, mask: u32) {
+    // What the kernel gives back of a closing stream feeds it; its callbacks come with its end.
+    if stream.is_closing() {
+        return;
+    }
     if !stream.connect_req.get().is_null() {
         connect::finish(stream);
         return;
