@@ -80,8 +80,13 @@ pub(crate) fn accept_ready(stream: &uv_stream_t) {
                 return;
             }
             Err(Errno::CONNABORTED) => continue,
-            Err(_) => {
+            Err(Errno::AGAIN) => {
                 expected.set(taken);
+                return;
+            }
+            Err(_) => {
+                // Short of memory, perhaps: the connection may still be waiting.
+                stream.inner().driver().again(&stream.io_watcher, IN);
                 return;
             }
         }
@@ -112,10 +117,18 @@ fn refuse_all(stream: &uv_stream_t) {
         return;
     }
     let _ = socket::close(held);
-    while let Ok(fd) = socket::accept(stream.io_watcher.fd.get()) {
-        let _ = socket::close(fd);
-    }
+    let refused = (0..ACCEPTS).all(|_| match socket::accept(stream.io_watcher.fd.get()) {
+        Ok(fd) => {
+            let _ = socket::close(fd);
+            true
+        }
+        Err(_) => false,
+    });
     owner.emfile_fd.set(spare().unwrap_or(-1));
+    if refused {
+        // A flood: the others have their turn first.
+        stream.inner().driver().again(&stream.io_watcher, IN);
+    }
 }
 
 fn open(client: &uv_stream_t, fd: c_int, flags: u32) -> Result<(), c_int> {
