@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,21 +163,58 @@ __attribute__((unused)) static int parse_writes(enum mode mode, const char *text
   return (int) n;
 }
 
-/* How the bare-kernel servers listen: 127.0.0.1, any port, printed for the runner. */
+/* Whether server and load talk over a unix socket instead of TCP. */
+__attribute__((unused)) static int over_unix(void) {
+  static int answer = -1;
+  if (answer < 0) answer = env_number("BENCH_UNIX", 0);
+  return answer;
+}
+
+/* The abstract name that a server has: no file is left behind. Returns its length. */
+__attribute__((unused)) static size_t unix_name(char *name, size_t size, int server_pid) {
+  int n = snprintf(name, size, "%cuvring-bench-%d", '\0', server_pid);
+  if (n < 0 || (size_t) n >= size) die("a long name");
+  return (size_t) n;
+}
+
+/* A server's address: 127.0.0.1 and a port, or its abstract name. */
+typedef union {
+  struct sockaddr any;
+  struct sockaddr_in in;
+  struct sockaddr_un un;
+} address_t;
+
+__attribute__((unused)) static socklen_t address_of(address_t *addr, int port, int server_pid) {
+  memset(addr, 0, sizeof *addr);
+  if (over_unix()) {
+    addr->un.sun_family = AF_UNIX;
+    size_t n = unix_name(addr->un.sun_path, sizeof addr->un.sun_path, server_pid);
+    return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n);
+  }
+  addr->in.sin_family = AF_INET;
+  addr->in.sin_port = htons((uint16_t) port);
+  addr->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return sizeof addr->in;
+}
+
+/* How the bare-kernel servers listen: any port, printed for the runner. */
 __attribute__((unused)) static int listen_and_tell(const char *backend) {
-  struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t len = sizeof addr;
-  int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
-  check(bind(fd, (struct sockaddr *) &addr, sizeof addr), "bind");
+  address_t addr;
+  socklen_t len = address_of(&addr, 0, (int) getpid());
+  int fd = check(socket(addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+                 "socket");
+  check(bind(fd, &addr.any, len), "bind");
   check(listen(fd, 4096), "listen");
-  check(getsockname(fd, (struct sockaddr *) &addr, &len), "getsockname");
-  printf("library none %s\nready %d\n", backend, ntohs(addr.sin_port));
+  len = sizeof addr;
+  check(getsockname(fd, &addr.any, &len), "getsockname");
+  printf("library none %s\nready %d\n", backend, over_unix() ? 0 : ntohs(addr.in.sin_port));
   fflush(stdout);
   return fd;
 }
 
 __attribute__((unused)) static void set_nodelay(int fd) {
   int on = 1;
+  if (over_unix()) return;
   check(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
 }
 

@@ -40,13 +40,12 @@ static void fill_tables(int writes) {
 }
 
 static int open_conn(void) {
-  struct sockaddr_in addr = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t) port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  address_t addr;
+  socklen_t len = address_of(&addr, port, pid);
   struct timeval limit = {.tv_sec = 5};
-  int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+  int fd = check(socket(addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
   check(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), "SO_SNDTIMEO");
-  check(connect(fd, (struct sockaddr *) &addr, sizeof addr), "connect");
+  check(connect(fd, &addr.any, len), "connect");
   check(fcntl(fd, F_SETFL, O_NONBLOCK), "fcntl");
   set_nodelay(fd);
   return fd;

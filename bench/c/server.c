@@ -1,9 +1,18 @@
-/* The TCP server of rows echo, pipeline, coalesce, fanout and churn, on libuv's API.
+/* The server of rows echo, pipeline, coalesce, fanout and churn, on libuv's API, over TCP
+ * or, with BENCH_UNIX=1, a unix socket.
  * usage: server MODE SIZE WRITES */
 #include "uvcommon.h"
 
-typedef struct conn {
+/* Both kinds of stream; a program has only one of them. */
+typedef union {
+  uv_handle_t handle;
+  uv_stream_t stream;
   uv_tcp_t tcp;
+  uv_pipe_t pipe;
+} socket_t;
+
+typedef struct conn {
+  socket_t socket;
   struct conn *next, *prev;
   size_t have;            /* bytes of an unfinished request */
   struct answer *pending; /* the answer to it, row pipeline */
@@ -73,7 +82,7 @@ static void echo(conn_t *c, char *base, size_t len) {
   if (w == NULL) die("out of memory");
   uv_buf_t buf = uv_buf_init(base, (unsigned) len);
   w->base = base;
-  UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_echo_written));
+  UV(uv_write(&w->req, &c->socket.stream, &buf, 1, on_echo_written));
 }
 
 static void on_lean_written(uv_write_t *req, int status) {
@@ -93,7 +102,7 @@ static void lean(conn_t *c, const char *base, size_t len) {
     lean_free = w->next;
   memcpy(w->text, base, len);
   uv_buf_t buf = uv_buf_init(w->text, (unsigned) len);
-  UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_lean_written));
+  UV(uv_write(&w->req, &c->socket.stream, &buf, 1, on_lean_written));
 }
 
 static void on_answered(uv_write_t *req, int status) {
@@ -108,7 +117,7 @@ static void answer_in_lines(conn_t *c, size_t len) {
       if (w == NULL) die("out of memory");
       memcpy(w->line, lines[i], LINE);
       uv_buf_t buf = uv_buf_init(w->line, LINE);
-      UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_answered));
+      UV(uv_write(&w->req, &c->socket.stream, &buf, 1, on_answered));
     }
   }
 }
@@ -128,7 +137,7 @@ static void answer_each(conn_t *c, const char *base, size_t len) {
     uv_buf_t buf = uv_buf_init(answer->text, (unsigned) size);
     c->pending = NULL;
     c->have = 0;
-    UV(uv_write(&answer->req, (uv_stream_t *) &c->tcp, &buf, 1, on_answered));
+    UV(uv_write(&answer->req, &c->socket.stream, &buf, 1, on_answered));
   }
 }
 
@@ -146,13 +155,13 @@ static void broadcast(const char *text, size_t len) {
   memcpy(m->text, text, MESSAGE);
   m->refs = 0;
   for (conn_t *c = all.next; c != &all; c = c->next) {
-    if (uv_is_closing((uv_handle_t *) &c->tcp)) continue;
+    if (uv_is_closing(&c->socket.handle)) continue;
     fan_write_t *w = malloc(sizeof *w);
     if (w == NULL) die("out of memory");
     uv_buf_t buf = uv_buf_init(m->text, MESSAGE);
     w->message = m;
     m->refs++;
-    UV(uv_write(&w->req, (uv_stream_t *) &c->tcp, &buf, 1, on_fan_written));
+    UV(uv_write(&w->req, &c->socket.stream, &buf, 1, on_fan_written));
   }
 }
 
@@ -195,6 +204,13 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
   if (owned) free(buf->base);
 }
 
+static void open_socket(uv_loop_t *loop, socket_t *s) {
+  if (over_unix())
+    UV(uv_pipe_init(loop, &s->pipe, 0));
+  else
+    UV(uv_tcp_init(loop, &s->tcp));
+}
+
 static void on_connection(uv_stream_t *listener, int status) {
   if (status != 0) die("accept: %s", uv_strerror(status));
   conn_t *c = malloc(sizeof *c);
@@ -205,17 +221,36 @@ static void on_connection(uv_stream_t *listener, int status) {
   c->next = &all;
   all.prev->next = c;
   all.prev = c;
-  UV(uv_tcp_init(listener->loop, &c->tcp));
-  UV(uv_accept(listener, (uv_stream_t *) &c->tcp));
-  UV(uv_tcp_nodelay(&c->tcp, 1));
-  UV(uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read));
+  open_socket(listener->loop, &c->socket);
+  UV(uv_accept(listener, &c->socket.stream));
+  if (!over_unix()) UV(uv_tcp_nodelay(&c->socket.tcp, 1));
+  UV(uv_read_start(&c->socket.stream, on_alloc, on_read));
+}
+
+static void listen_on(uv_loop_t *loop, socket_t *listener) {
+  address_t addr;
+  int port = 0, len = sizeof addr;
+  open_socket(loop, listener);
+  address_of(&addr, 0, (int) getpid());
+  if (over_unix()) {
+    char name[64];
+    size_t n = unix_name(name, sizeof name, (int) getpid());
+    UV(uv_pipe_bind2(&listener->pipe, name, n, 0));
+  } else {
+    UV(uv_tcp_bind(&listener->tcp, &addr.any, 0));
+  }
+  UV(uv_listen(&listener->stream, 4096, on_connection));
+  if (!over_unix()) {
+    UV(uv_tcp_getsockname(&listener->tcp, &addr.any, &len));
+    port = ntohs(addr.in.sin_port);
+  }
+  printf("ready %d\n", port);
+  fflush(stdout);
 }
 
 int main(int argc, char **argv) {
   uv_loop_t loop;
-  uv_tcp_t listener;
-  struct sockaddr_in addr;
-  int len = sizeof addr;
+  socket_t listener;
 
   if (argc != 4) die("usage: server MODE SIZE WRITES");
   mode = parse_mode(argv[1]);
@@ -226,13 +261,7 @@ int main(int argc, char **argv) {
 
   UV(uv_loop_init(&loop));
   tell_library(&loop);
-  UV(uv_tcp_init(&loop, &listener));
-  UV(uv_ip4_addr("127.0.0.1", 0, &addr));
-  UV(uv_tcp_bind(&listener, (struct sockaddr *) &addr, 0));
-  UV(uv_listen((uv_stream_t *) &listener, 4096, on_connection));
-  UV(uv_tcp_getsockname(&listener, (struct sockaddr *) &addr, &len));
-  printf("ready %d\n", ntohs(addr.sin_port));
-  fflush(stdout);
+  listen_on(&loop, &listener);
   uv_run(&loop, UV_RUN_DEFAULT);
   die("the loop ended by itself"); /* the runner ends a server by its id */
 }

@@ -6,37 +6,39 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Programs on libuv's API: one binary serves libuv and uvring alike, the dynamic
-/// loader decides which it runs with.
-const ON_API: &[&str] = &["server", "timers", "async", "loop"];
-/// Programs on bare system calls.
-const BARE: &[&str] = &["load", "floor_epoll", "floor_ring", "floor_misc"];
 const FLAGS: &[&str] = &["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"];
 
-/// Compiles everything into `into` and returns that folder as an absolute path.
+/// Compiles every file of bench/c into `into` and returns that folder as an absolute path.
+///
+/// A program that includes `uvcommon.h` is on libuv's API: one binary serves libuv and uvring
+/// alike, the dynamic loader decides which it runs with. The others are on bare system calls.
 pub(crate) fn all(libraries: &Libraries, into: &Path) -> Result<PathBuf> {
     let into = absolute(into)?;
     std::fs::create_dir_all(&into).with_context(|| into.display().to_string())?;
-    for name in BARE {
-        one(name, &into, &[])?;
-    }
     let mut include = OsString::from("-I");
     include.push(&libraries.include);
-    let library = libraries.libuv.join(LIBRARY).into_os_string();
-    for name in ON_API {
-        one(name, &into, &[include.clone(), library.clone()])?;
+    let on_api = [include, libraries.libuv.join(LIBRARY).into_os_string()];
+    let folder = sources();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|ext| ext != "c") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let extra: &[OsString] = if text.contains("\"uvcommon.h\"") { &on_api } else { &[] };
+        one(&path, &into, extra)?;
     }
     Ok(into)
 }
 
-fn one(name: &str, into: &Path, extra: &[OsString]) -> Result<()> {
+fn one(source: &Path, into: &Path, extra: &[OsString]) -> Result<()> {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let source = sources().join(format!("{name}.c"));
+    let name = source.file_stem().context("a source without a name")?;
     let done = Command::new(compiler)
         .args(FLAGS)
         .arg("-o")
         .arg(into.join(name))
-        .arg(&source)
+        .arg(source)
         .args(extra)
         .output()
         .context("cannot start the C compiler")?;

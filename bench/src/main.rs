@@ -1,43 +1,51 @@
 //! The same C programs on uvring, on libuv and on the bare kernel, side by side.
 //!
 //! ```text
-//!   main      arguments, the rounds
-//!   bars      what is promised, and whether it holds
-//!   report    the table and the JSON file
-//!   rows      what is measured
-//!   run       one program once: start, watch, read its figure
-//!   compile   the C programs
-//!   subject   who is measured, and with which library
-//!   stats     medians and ratios
+//!   main        arguments, the order of things
+//!   bars        what is promised, and whether it holds
+//!   report      the tables on the terminal
+//!   record      a figure as it stands in the JSON file
+//!   measure     the rounds of one program
+//!   rows        what is measured
+//!   run         one program once: start, watch, read its figure
+//!   progress    the line with the time left
+//!   compile     the C programs
+//!   subject     who is measured, and with which library
+//!   stats       medians, spreads and ratios
 //! ```
+#![allow(dead_code, reason = "the pages made from the figures come next")]
+
 mod bars;
 mod compile;
+mod measure;
+mod progress;
+mod record;
 mod report;
 mod rows;
 mod run;
 mod stats;
 mod subject;
 
+pub(crate) use measure::Outcome;
+
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use rows::{Cell, Program};
-use run::{Miss, Place, Sample};
-use stats::Figures;
-use std::collections::BTreeMap;
+use progress::Progress;
+use record::Records;
+use rows::Program;
+use run::Place;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
-use subject::Subject;
 
 #[derive(Parser)]
 #[command(about = "Measures uvring beside libuv and the bare kernel")]
 struct Args {
-    /// Rows whose name contains one of these words (all rows when none is given)
+    /// Groups of rows, or words: rows whose name contains one (all when none is given)
     names: Vec<String>,
-    /// Rounds of every row [default: 5; with --quick 3]
+    /// Rounds of every row [default: 5; with --quick 3; fewer for slow ones]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Fewer rows, shorter windows: under two minutes
+    /// Fewer rows, shorter windows: under five minutes
     #[arg(long)]
     quick: bool,
     /// Writes all figures to this file
@@ -49,13 +57,10 @@ struct Args {
     /// Folder of uvring: lib/compat/libuv.so.1 [default: target/stage]
     #[arg(long)]
     stage: Option<PathBuf>,
-    /// Lists the rows and stops
+    /// Lists the groups and their rows and stops
     #[arg(long)]
     list: bool,
 }
-
-/// Figures of one subject, or why there are none.
-pub(crate) type Outcome = Result<Figures, Miss>;
 
 fn main() -> ExitCode {
     match run() {
@@ -72,79 +77,58 @@ fn run() -> Result<ExitCode> {
     if args.rounds == Some(0) {
         bail!("--rounds must be at least 1");
     }
-    let programs: Vec<Program> =
-        rows::all(args.quick).into_iter().filter_map(|program| program.only(&args.names)).collect();
+    let groups = rows::groups();
+    let programs: Vec<Program> = rows::all(args.quick)
+        .into_iter()
+        .filter_map(|program| program.only(&args.names, &groups))
+        .collect();
     if programs.is_empty() {
         bail!("no row matches; --list shows them all");
     }
     if args.list {
-        for row in programs.iter().flat_map(Program::rows) {
-            println!("{row}");
-        }
+        list(&programs);
         return Ok(ExitCode::SUCCESS);
     }
+    let records = measure_all(&args, &programs)?;
+    report::print(&records);
+    bars::print(&records);
+    Ok(if report::failures(&records) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
     let target = target_dir();
-    let reference = args.reference.unwrap_or_else(|| target.join("reference"));
-    let stage = args.stage.unwrap_or_else(|| target.join("stage"));
+    let reference = args.reference.clone().unwrap_or_else(|| target.join("reference"));
+    let stage = args.stage.clone().unwrap_or_else(|| target.join("stage"));
     let libraries = subject::Libraries::new(&reference, &stage)?;
     let bin = compile::all(&libraries, &target.join("bench"))?;
     let place = Place::new(bin, libraries)?;
-    let started = Instant::now();
-    let mut cells = Vec::new();
-    for (number, program) in programs.iter().enumerate() {
-        let rounds = program.rounds(args.rounds, args.quick);
-        eprintln!(
-            "bench: {}/{} {} ({rounds} rounds, {} s so far)",
-            number + 1,
-            programs.len(),
-            program.name(),
-            started.elapsed().as_secs()
-        );
-        cells.extend(measure(&place, program, rounds));
+    let rounds = |program: &Program| program.rounds(args.rounds);
+    let planned = programs.iter().map(|program| program.seconds() * rounds(program) as f64).sum();
+    let mut progress = Progress::new(planned);
+    let mut records = Records::default();
+    for program in programs {
+        for cell in measure::program(&place, program, rounds(program), &mut progress) {
+            records.add(&cell);
+        }
+        // A run that is interrupted keeps what it has.
+        records.save(&args.json)?;
     }
-    report::table(&cells);
-    bars::print(&cells);
-    report::json(&cells, &args.json)?;
-    println!("\nbench: {} rows in {} s", cells.len(), started.elapsed().as_secs());
-    println!("bench: figures in {}", args.json.display());
-    let failed = report::failures(&cells);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    progress.finish();
+    eprintln!("bench: figures in {}, {} s", args.json.display(), progress.elapsed());
+    Ok(records)
 }
 
-/// All subjects in turn, round after round, so that a change of the machine's
-/// mood meets all of them.
-fn measure(place: &Place, program: &Program, rounds: usize) -> Vec<Cell> {
-    let mut found: BTreeMap<Subject, Result<Vec<Sample>, Miss>> = BTreeMap::new();
-    for _ in 0..rounds {
-        for subject in Subject::ALL {
-            let entry = found.entry(subject).or_insert_with(|| Ok(Vec::new()));
-            let Ok(samples) = entry else { continue };
-            match run::once(place, program, subject) {
-                Ok(more) => samples.extend(more),
-                Err(miss) => {
-                    if let Miss::Failed(reason) = &miss {
-                        eprintln!("bench: {} on {}: {reason}", program.name(), subject.name());
-                    }
-                    *entry = Err(miss);
-                }
-            }
+fn list(programs: &[Program]) {
+    let mut last = "";
+    for program in programs {
+        if program.group != last {
+            println!("{}:", program.group);
+            last = program.group;
+        }
+        for row in program.rows() {
+            println!("  {row}");
         }
     }
-    let outcome = |subject: Subject, row: &String| -> Outcome {
-        match found.get(&subject) {
-            Some(Err(miss)) => Err(miss.clone()),
-            Some(Ok(samples)) if samples.iter().any(|sample| sample.row == *row) => {
-                let of_row = samples.iter().filter(|sample| sample.row == *row);
-                Ok(Figures::of(&of_row.cloned().collect::<Vec<_>>()))
-            }
-            _ => Err(Miss::Failed(format!("the program printed no result for {row}"))),
-        }
-    };
-    let cell = |row: &String| Cell {
-        row: row.clone(),
-        outcomes: Subject::ALL.map(|subject| (subject, outcome(subject, row))),
-    };
-    program.rows().iter().map(cell).collect()
 }
 
 /// Cargo's target folder, where the C programs are built too.

@@ -1,5 +1,5 @@
 //! One program once: start it, watch it, read its figure.
-use crate::rows::{Local, Program, Tcp, Work};
+use crate::rows::{Cpus, Local, Program, Served, Transport, Work};
 use crate::subject::{Libraries, Subject};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read};
@@ -15,8 +15,10 @@ pub(crate) struct Sample {
     pub(crate) ops: u64,
     /// Real time of the window.
     pub(crate) wall_ns: u64,
-    /// CPU time that the measured process spent in it.
-    pub(crate) cpu_ns: u64,
+    /// CPU time that the measured process spent in it, where it is known.
+    pub(crate) cpu_ns: Option<u64>,
+    /// What else was measured: name, value.
+    pub(crate) extra: Vec<(&'static str, f64)>,
 }
 
 /// Why there is no figure.
@@ -75,11 +77,7 @@ impl Place {
         if let Some(folder) = folder {
             command.env("LD_LIBRARY_PATH", folder);
         }
-        match subject {
-            Subject::UvringEpoll => command.env("UVRING_BACKEND", "epoll"),
-            Subject::UvringRing => command.env("UVRING_BACKEND", "io_uring"),
-            _ => &mut command,
-        };
+        command.envs(subject.env().iter().copied());
         Ok(command)
     }
 }
@@ -91,13 +89,13 @@ pub(crate) fn once(
     subject: Subject,
 ) -> Result<Vec<Sample>, Miss> {
     match &program.work {
-        Work::Tcp(tcp) => {
-            let mut sample = tcp_once(place, tcp, subject)?;
+        Work::Served(served) => {
+            let mut sample = served_once(place, served, subject)?;
             sample.row.clone_from(&program.rows()[0]);
             Ok(vec![sample])
         }
         Work::Local(local) => {
-            let mut samples = local_once(place, local, subject)?;
+            let mut samples = local_once(place, local, program.window_ms, subject)?;
             if let ([sample], [row]) = (samples.as_mut_slice(), program.rows()) {
                 sample.row.clone_from(row);
             }
@@ -116,14 +114,17 @@ struct Server {
 }
 
 impl Server {
-    fn start(place: &Place, tcp: &Tcp, subject: Subject) -> Result<Self, Miss> {
+    fn start(place: &Place, served: &Served, subject: Subject) -> Result<Self, Miss> {
         let program = match subject {
             Subject::FloorEpoll => "floor_epoll",
             Subject::FloorRing => "floor_ring",
             _ => "server",
         };
         let mut command = place.command(program, subject)?;
-        command.args([tcp.mode, &tcp.size.to_string(), &tcp.writes.to_string()]);
+        if served.transport == Transport::Unix {
+            command.env("BENCH_UNIX", "1");
+        }
+        command.args([served.mode, &served.size.to_string(), &served.writes.to_string()]);
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no stdout")?;
         let mut server = Self { child, stdout: BufReader::new(stdout), port: 0 };
@@ -163,25 +164,28 @@ impl Drop for Server {
     }
 }
 
-fn tcp_once(place: &Place, tcp: &Tcp, subject: Subject) -> Result<Sample, Miss> {
-    let mut server = Server::start(place, tcp, subject)?;
-    let (warm_ms, ms) = tcp.window_ms;
+fn served_once(place: &Place, served: &Served, subject: Subject) -> Result<Sample, Miss> {
+    let mut server = Server::start(place, served, subject)?;
+    let (warm_ms, ms) = served.window_ms;
     let numbers = [
         u64::from(server.port),
         u64::from(server.child.id()),
-        tcp.size,
-        tcp.conns,
-        tcp.inflight,
-        tcp.writes,
+        served.size,
+        served.conns,
+        served.inflight,
+        served.writes,
         warm_ms,
         ms,
-        tcp.max_ops,
+        served.max_ops,
     ];
     let mut load = Command::new(place.bin.join("load"));
     load.env_clear()
         .env("BENCH_CPU", place.load_cpu.to_string())
-        .arg(tcp.mode)
+        .arg(served.mode)
         .args(numbers.map(|number| number.to_string()));
+    if served.transport == Transport::Unix {
+        load.env("BENCH_UNIX", "1");
+    }
     let result = finish(&mut load, "load");
     if server.child.try_wait().context("server")?.is_some() {
         return Err(Miss::Failed(server.obituary()));
@@ -193,23 +197,28 @@ fn tcp_once(place: &Place, tcp: &Tcp, subject: Subject) -> Result<Sample, Miss> 
     Ok(sample.clone())
 }
 
-fn local_once(place: &Place, local: &Local, subject: Subject) -> Result<Vec<Sample>, Miss> {
-    let mut command = if subject.is_floor() {
-        let Some(floor) = local.floor.as_ref().filter(|_| subject == Subject::FloorEpoll) else {
-            return Err(Miss::Absent("there is no such bare program".to_owned()));
-        };
-        let mut command = place.command("floor_misc", subject)?;
-        command.args(floor);
-        command
-    } else {
-        let [program, args @ ..] = local.command.as_slice() else {
-            return Err(Miss::Failed("an empty command".to_owned()));
-        };
-        let mut command = place.command(program, subject)?;
-        command.args(args);
-        command
+fn local_once(
+    place: &Place,
+    local: &Local,
+    window_ms: u64,
+    subject: Subject,
+) -> Result<Vec<Sample>, Miss> {
+    let line = match subject {
+        Subject::FloorEpoll => local.floor_epoll,
+        Subject::FloorRing => local.floor_ring,
+        _ => local.command,
     };
-    let text = finish(&mut command, &local.command.join(" "))?;
+    let line = line.replace("{ms}", &window_ms.to_string());
+    let mut words = line.split_ascii_whitespace();
+    let Some(program) = words.next() else {
+        return Err(Miss::Absent("there is no such bare program".to_owned()));
+    };
+    let mut command = place.command(program, subject)?;
+    command.args(words).envs(local.env.iter().copied());
+    if local.cpus == Cpus::All {
+        command.env_remove("BENCH_CPU");
+    }
+    let text = finish(&mut command, &line)?;
     check_library(&text, subject)?;
     Ok(parse_results(&text)?)
 }
@@ -245,7 +254,8 @@ fn parse_result(line: &str) -> Option<Sample> {
     let mut words = line.split(' ');
     let row = words.next()?.to_owned();
     let mut number = || words.next()?.parse().ok();
-    let sample = Sample { row, ops: number()?, wall_ns: number()?, cpu_ns: number()? };
+    let (ops, wall_ns, cpu_ns) = (number()?, number()?, number()?);
+    let sample = Sample { row, ops, wall_ns, cpu_ns: Some(cpu_ns), extra: Vec::new() };
     (sample.ops > 0).then_some(sample)
 }
 
@@ -273,7 +283,8 @@ mod tests {
     #[test]
     fn results_are_read_and_bad_ones_refused() {
         let text = "library libuv epoll\nresult a 2 30 40\n";
-        let sample = Sample { row: "a".to_owned(), ops: 2, wall_ns: 30, cpu_ns: 40 };
+        let row = "a".to_owned();
+        let sample = Sample { row, ops: 2, wall_ns: 30, cpu_ns: Some(40), extra: Vec::new() };
         assert_eq!(parse_results(text).unwrap(), [sample]);
         assert!(parse_results("result a 0 30 40").is_err());
         assert!(parse_results("result a 2 30").is_err());

@@ -1,19 +1,26 @@
-//! Medians and ratios.
+//! Medians, spreads and ratios.
 use crate::run::Sample;
 
 /// Figures of one subject in one row, round by round.
 pub(crate) struct Figures {
     walls: Vec<f64>,
     cpus: Vec<f64>,
+    extras: Vec<Vec<(&'static str, f64)>>,
 }
 
 impl Figures {
     /// Nanoseconds per operation of each round.
     pub(crate) fn of(samples: &[Sample]) -> Self {
-        let per_op = |ns: fn(&Sample) -> u64| {
-            samples.iter().map(|sample| ns(sample) as f64 / sample.ops as f64).collect()
+        let per_op = |ns: fn(&Sample) -> Option<u64>| {
+            let part =
+                |sample: &Sample| ns(sample).map_or(f64::NAN, |ns| ns as f64 / sample.ops as f64);
+            samples.iter().map(part).collect()
         };
-        Self { walls: per_op(|sample| sample.wall_ns), cpus: per_op(|sample| sample.cpu_ns) }
+        Self {
+            walls: per_op(|sample| Some(sample.wall_ns)),
+            cpus: per_op(|sample| sample.cpu_ns),
+            extras: samples.iter().map(|sample| sample.extra.clone()).collect(),
+        }
     }
 
     /// Rounds measured.
@@ -26,14 +33,28 @@ impl Figures {
         median(&self.walls)
     }
 
-    /// Median nanoseconds of CPU time per operation.
+    /// Median nanoseconds of CPU time per operation; NaN where it is not known.
     pub(crate) fn cpu(&self) -> f64 {
         median(&self.cpus)
+    }
+
+    /// Greatest less least, as a part of the median: real time, CPU time.
+    pub(crate) fn spread(&self) -> (f64, f64) {
+        (spread(&self.walls), spread(&self.cpus))
     }
 
     /// Ratios to `base`: real time, CPU time.
     pub(crate) fn ratios(&self, base: &Self) -> (f64, f64) {
         (ratio(&self.walls, &base.walls), ratio(&self.cpus, &base.cpus))
+    }
+
+    /// Medians of what was measured besides.
+    pub(crate) fn extra(&self) -> impl Iterator<Item = (String, f64)> {
+        let names = self.extras.first().into_iter().flatten().map(|(name, _)| *name);
+        names.map(|name| {
+            let all = self.extras.iter().flatten().filter(|(of, _)| *of == name);
+            (name.to_owned(), median(&all.map(|(_, value)| *value).collect::<Vec<_>>()))
+        })
     }
 }
 
@@ -43,8 +64,14 @@ fn ratio(ours: &[f64], base: &[f64]) -> f64 {
     median(&ours.iter().zip(base).map(|(ours, base)| ours / base).collect::<Vec<_>>())
 }
 
+fn spread(values: &[f64]) -> f64 {
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (most - least) / median(values)
+}
+
 /// NaN of nothing.
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -53,6 +80,11 @@ fn median(values: &[f64]) -> f64 {
         (_, Some(&above)) => (sorted[middle - 1] + above) / 2.0,
         (_, None) => f64::NAN,
     }
+}
+
+/// NaN of nothing.
+pub(crate) fn geometric_mean(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
 }
 
 #[cfg(test)]
@@ -70,5 +102,17 @@ mod tests {
     fn ratio_is_taken_pair_by_pair() {
         // The machine is ten times slower in the second round, for both.
         assert_eq!(ratio(&[50.0, 500.0, 60.0], &[100.0, 1000.0, 100.0]), 0.5);
+    }
+
+    #[test]
+    fn spread_is_a_part_of_the_median() {
+        assert_eq!(spread(&[90.0, 100.0, 120.0]), 0.3);
+        assert_eq!(spread(&[7.0]), 0.0);
+    }
+
+    #[test]
+    fn a_mean_of_ratios_is_geometric() {
+        assert!((geometric_mean(&[0.5, 2.0]) - 1.0).abs() < 1e-12);
+        assert!(geometric_mean(&[]).is_nan());
     }
 }

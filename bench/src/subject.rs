@@ -15,6 +15,10 @@ pub(crate) enum Subject {
     UvringEpoll,
     /// Ours on io_uring.
     UvringRing,
+    /// Ours on epoll, looking for events for 20 µs before it sleeps.
+    UvringEpollSpin,
+    /// Ours on io_uring, the same.
+    UvringRingSpin,
     /// The hand-written epoll program.
     FloorEpoll,
     /// The hand-written io_uring program.
@@ -22,9 +26,19 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// In the order of the columns, and of the measurements.
+    /// Both libraries and both floors, in the order of the columns and of the turns.
     pub(crate) const ALL: [Self; 5] =
         [Self::Libuv, Self::UvringEpoll, Self::UvringRing, Self::FloorEpoll, Self::FloorRing];
+    /// Both libraries only.
+    pub(crate) const LIBRARIES: [Self; 3] = [Self::Libuv, Self::UvringEpoll, Self::UvringRing];
+    /// Both libraries, ours also with a spin.
+    pub(crate) const SPINNING: [Self; 5] = [
+        Self::Libuv,
+        Self::UvringEpoll,
+        Self::UvringRing,
+        Self::UvringEpollSpin,
+        Self::UvringRingSpin,
+    ];
 
     /// Column title.
     pub(crate) fn name(self) -> &'static str {
@@ -32,6 +46,8 @@ impl Subject {
             Self::Libuv => "libuv",
             Self::UvringEpoll => "uvring-epoll",
             Self::UvringRing => "uvring-io_uring",
+            Self::UvringEpollSpin => "uvring-epoll-spin",
+            Self::UvringRingSpin => "uvring-io_uring-spin",
             Self::FloorEpoll => "floor epoll",
             Self::FloorRing => "floor ring",
         }
@@ -46,10 +62,21 @@ impl Subject {
     pub(crate) fn library(self) -> (&'static str, &'static str) {
         match self {
             Self::Libuv => ("libuv", "epoll"),
-            Self::UvringEpoll => ("uvring", "epoll"),
-            Self::UvringRing => ("uvring", "io_uring"),
+            Self::UvringEpoll | Self::UvringEpollSpin => ("uvring", "epoll"),
+            Self::UvringRing | Self::UvringRingSpin => ("uvring", "io_uring"),
             Self::FloorEpoll => ("none", "epoll"),
             Self::FloorRing => ("none", "io_uring"),
+        }
+    }
+
+    /// Variables that make a library this subject.
+    pub(crate) fn env(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Libuv | Self::FloorEpoll | Self::FloorRing => &[],
+            Self::UvringEpoll => &[("UVRING_BACKEND", "epoll")],
+            Self::UvringRing => &[("UVRING_BACKEND", "io_uring")],
+            Self::UvringEpollSpin => &[("UVRING_BACKEND", "epoll"), ("UVRING_SPIN_US", "20")],
+            Self::UvringRingSpin => &[("UVRING_BACKEND", "io_uring"), ("UVRING_SPIN_US", "20")],
         }
     }
 
@@ -90,11 +117,11 @@ impl Libraries {
     pub(crate) fn folder(&self, subject: Subject) -> Result<Option<&Path>, String> {
         match subject {
             Subject::Libuv => Ok(Some(&self.libuv)),
-            Subject::UvringEpoll | Subject::UvringRing => match &self.uvring {
+            Subject::FloorEpoll | Subject::FloorRing => Ok(None),
+            _ => match &self.uvring {
                 Ok(dir) => Ok(Some(dir)),
                 Err(reason) => Err(reason.clone()),
             },
-            Subject::FloorEpoll | Subject::FloorRing => Ok(None),
         }
     }
 }

@@ -1,0 +1,65 @@
+//! Timers, wake-ups, and the loop itself.
+use super::{Local, PLAIN};
+
+/// The table.
+pub(super) const ROWS: &[Local] = &[
+    Local {
+        group: "timers",
+        rows: &[
+            "timers-hot-alone",
+            "timers-insert",
+            "timers-hot-among-all",
+            "timers-restart",
+            "timers-restart-shuffled",
+            "timers-cancel",
+            "timers-cancel-shuffled",
+            "timers-dispatch",
+        ],
+        command: "timers 1000000",
+        slow: true,
+        ..PLAIN
+    },
+    Local {
+        group: "async",
+        rows: &["async-1-of-1000"],
+        command: "async sparse 1000 {ms}",
+        floor_epoll: "floor_misc sparse 1 {ms}",
+        ..PLAIN
+    },
+    Local {
+        group: "async",
+        rows: &["async-1-of-1000000"],
+        command: "async sparse 1000000 {ms}",
+        floor_epoll: "floor_misc sparse 1 {ms}",
+        slow: true,
+        ..PLAIN
+    },
+    Local {
+        group: "async",
+        rows: &["async-pingpong"],
+        command: "async pingpong {ms}",
+        floor_epoll: "floor_misc pingpong {ms}",
+        ..PLAIN
+    },
+    Local {
+        group: "loop",
+        rows: &["loop-turn"],
+        command: "loop turn {ms}",
+        floor_epoll: "floor_misc turn {ms}",
+        ..PLAIN
+    },
+    Local {
+        group: "loop",
+        rows: &["loop-turn-prepare"],
+        command: "loop prepare {ms}",
+        floor_epoll: "floor_misc turn {ms}",
+        ..PLAIN
+    },
+    Local {
+        group: "loop",
+        rows: &["loop-init-close"],
+        command: "loop init {ms}",
+        floor_epoll: "floor_misc init {ms}",
+        ..PLAIN
+    },
+];
