@@ -15,7 +15,7 @@
   do {                                                                         \
     int check_rc = (rc);                                                       \
     if (check_rc < 0) {                                                        \
-      fprintf(stderr, "%s: %s\r\n", #rc, uv_strerror(check_rc));               \
+      fprintf(stderr, "%s: %s\n", #rc, uv_strerror(check_rc));                 \
       exit(1);                                                                 \
     }                                                                          \
   } while (0)
@@ -53,7 +53,8 @@ static void on_written(uv_write_t *req, int status) {
     stop(); /* nobody sees us any more */
 }
 
-/* In raw mode "\n" only goes down, not back to the left: hence "\r\n". */
+/* UV_TTY_MODE_RAW is about input: "\n" still begins a new line, which it would
+ * not in UV_TTY_MODE_IO. */
 static void show(const char *what, const char *detail) {
   struct line *line = malloc(sizeof(*line));
   uv_buf_t buf;
@@ -61,7 +62,7 @@ static void show(const char *what, const char *detail) {
 
   if (line == NULL)
     return;
-  len = snprintf(line->text, sizeof(line->text), "%s%s\r\n", what, detail);
+  len = snprintf(line->text, sizeof(line->text), "%s%s\n", what, detail);
   buf = uv_buf_init(line->text, (unsigned) len);
   line->write.data = line;
   if (uv_write(&line->write, (uv_stream_t *) &screen, &buf, 1, on_written) < 0)
