@@ -244,6 +244,8 @@ unsafe fn connect(stream: &uv_stream_t, addr: *const sockaddr) -> Result<(), c_i
         return Ok(());
     }
     want_socket(stream, family, flag::READABLE | flag::WRITABLE)?;
+    // A connection once asked for cannot be asked for again.
+    watch::reserve(stream.owner(), stream.io_watcher.fd.get())?;
     // SAFETY: the caller's promise.
     match unsafe { socket::connect(stream.io_watcher.fd.get(), addr.cast(), len) } {
         Ok(()) | Err(Errno::INPROGRESS) => {}

@@ -135,8 +135,12 @@ pub(crate) fn is_taken(owner: &uv_loop_t, fd: c_int) -> bool {
     }
 }
 
-/// Makes the table reach as far as `fd`.
-fn reserve(owner: &uv_loop_t, fd: c_int) -> Result<(), c_int> {
+/// Makes the table reach as far as `fd`. Done early by those who cannot go back once the kernel has
+/// been asked for something.
+///
+/// # Errors
+/// `UV_ENOMEM`; `UV_EBADF` for no descriptor.
+pub(crate) fn reserve(owner: &uv_loop_t, fd: c_int) -> Result<(), c_int> {
     let Ok(fd) = u32::try_from(fd) else { return Err(status::from_errno(Errno::BADF)) };
     let old = owner.nwatchers.get();
     if fd < old {

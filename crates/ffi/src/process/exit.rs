@@ -44,6 +44,7 @@ fn set_record(process: &uv_process_t, child: *mut Child) {
 pub(super) unsafe fn run(process: &uv_process_t, plan: &Plan) -> Result<(), c_int> {
     let owner = process.owner();
     if !is_sigchld_ignored() {
+        make_room(owner)?;
         let child = mem::alloc_one::<Child>();
         if child.is_null() {
             return Err(UV_ENOMEM);
@@ -79,6 +80,22 @@ pub(super) unsafe fn run(process: &uv_process_t, plan: &Plan) -> Result<(), c_in
             Err(code)
         }
     }
+}
+
+/// Room among the loop's watches for a pidfd: once the child runs it is too late to say that there
+/// is no memory.
+///
+/// # Errors
+/// `UV_ENOMEM`.
+fn make_room(owner: &uv_loop_t) -> Result<(), c_int> {
+    // SAFETY: plain numbers.
+    let next = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+    if next == -1 {
+        // There will be no pidfd either.
+        return Ok(());
+    }
+    let _ = socket::close(next);
+    watch::reserve(owner, next.max(3))
 }
 
 fn is_sigchld_ignored() -> bool {

@@ -157,7 +157,7 @@ pub(crate) fn stop(this: &uv_signal_t) {
     if signum == 0 {
         return;
     }
-    if let Some(Ok(group)) = pipe::of(this.owner()).map(|signals| signals.group(signum)) {
+    if let Some(group) = pipe::of(this.owner()).and_then(|signals| signals.existing(signum)) {
         table::leave(group, this.has(flag::ONE_SHOT));
     }
     // SAFETY: the link of a started handle is on its group's list.
