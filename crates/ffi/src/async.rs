@@ -146,6 +146,16 @@ pub(crate) fn want_doorbell(owner: &uv_loop_t) -> Result<(), c_int> {
     Ok(())
 }
 
+/// Makes the loop's descriptor readable for whoever polls it outside uv_run.
+pub(crate) fn wake_poller(owner: &uv_loop_t) {
+    // Without a doorbell there is still uv_backend_timeout, which says 0.
+    if want_doorbell(owner).is_ok()
+        && let Some(bell) = owner.inner().doorbell.get()
+    {
+        bell.ring();
+    }
+}
+
 /// The doorbell rang: calls the handles that were sent to. Returns how many.
 pub(crate) fn run(owner: &uv_loop_t) -> u64 {
     collect(owner);

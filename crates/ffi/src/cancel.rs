@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 
 use crate::abi::*;
-use crate::{stream, threadpool};
+use crate::{fs, stream, threadpool};
 
 /// `int uv_cancel(uv_req_t*)`: ends a request that has not finished. Its callback still comes, with
 /// `UV_ECANCELED`.
@@ -19,7 +19,7 @@ pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
     unsafe {
         match (*req).r#type.get() {
             UV_WRITE => stream::cancel_write(req.cast()),
-            UV_FS => threadpool::cancel_work(&raw mut (*req.cast::<uv_fs_t>()).work_req),
+            UV_FS => fs::request::cancel(req.cast()),
             UV_WORK => threadpool::cancel_work(&raw mut (*req.cast::<uv_work_t>()).work_req),
             UV_RANDOM => threadpool::cancel_work(&raw mut (*req.cast::<uv_random_t>()).work_req),
             UV_GETADDRINFO => {

@@ -8,7 +8,7 @@ use uvring_core::list;
 
 use crate::abi::*;
 use crate::loop_::watch::{of_link, tag};
-use crate::{fs_event, listen, poll, process, signal, stream, udp};
+use crate::{fs, fs_event, listen, poll, process, signal, stream, udp};
 
 /// Readiness of a descriptor.
 pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
@@ -59,6 +59,12 @@ pub(crate) fn run_late(owner: &uv_loop_t) {
 /// A handle was fed: something of it finished without the kernel's saying so.
 pub(crate) fn fed(owner: &uv_loop_t, watch: &Watch) {
     ready(owner, watch, OUT);
+}
+
+/// A request that finished within its call: only file operations do.
+pub(crate) fn finished(_owner: &uv_loop_t, job: *const uv__work) {
+    // SAFETY: put on the loop's list by a file request that is still in flight.
+    unsafe { fs::request::deliver(job) };
 }
 
 /// An operation is done.

@@ -13,7 +13,7 @@
 //!   threadpool/                              work on other threads
 //!   stream/  phase                           what several kinds of handle share
 //!   loop_/{call,watch,registry}              going out into C; descriptors of a loop
-//!   handle  req  metrics  loop_/mod          what all handles, requests and loops share
+//!   handle  req  metrics  loop_/{mod,finished}    what all handles, requests and loops share
 //!   thread/  os/  dl  wtf8  inet  pair  misc  names  getters  time  errors  version      leaves: no loop needed
 //!   mem  status                              the allocator; Errno to int, in one place each
 //!   abi/                                     types that cross into C

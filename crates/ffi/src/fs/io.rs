@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int, c_uint};
 
 use super::request::{self, Operation};
-use super::sys;
+use super::{now, opened, sys};
 use crate::abi::*;
 
 /// A list of buffers is passed to the kernel as it is.
@@ -13,6 +13,9 @@ const _: () = {
     assert!(core::mem::offset_of!(uv_buf_t, len) == core::mem::offset_of!(libc::iovec, iov_len));
 };
 
+/// Copying so many bytes takes as long as a small call.
+const CALL_BYTES: usize = 16 << 10;
+
 struct Open;
 
 impl Operation for Open {
@@ -21,7 +24,24 @@ impl Operation for Open {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         let flags = req.flags.get() | libc::O_CLOEXEC;
         // SAFETY: the path is a C string.
-        sys::int(unsafe { libc::open(req.path.get(), flags, req.mode.get()) })
+        let fd = sys::int(unsafe { libc::open(req.path.get(), flags, req.mode.get()) });
+        if fd >= 0 {
+            opened::note(fd as c_int, flags, false);
+            if req.cb.get().is_some() {
+                now::learn(fd as c_int);
+            }
+        }
+        fd
+    }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+        // SAFETY: the path is a C string.
+        let fd = unsafe { now::open(req.path.get(), req.flags.get()) }?;
+        Some(fd.unwrap_or_else(|code| code) as isize)
+    }
+
+    fn cost(_req: &uv_fs_t) -> u32 {
+        2
     }
 }
 
@@ -33,11 +53,17 @@ impl Operation for Close {
     const RETRY: bool = false;
 
     unsafe fn perform(req: &uv_fs_t) -> isize {
+        opened::forget(req.file.get());
         // SAFETY: the caller gives the descriptor up.
         match sys::int(unsafe { libc::close(req.file.get()) }) {
             code if code == UV_EINTR as isize => 0,
             code => code,
         }
+    }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+        let closed = now::close(req.file.get())?;
+        Some(closed.err().unwrap_or(0) as isize)
     }
 }
 
@@ -61,6 +87,22 @@ impl Operation for Read {
                 (_, false) => libc::preadv(fd, bufs, count, offset),
             }
         })
+    }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+        let (bufs, count) = (req.bufs.get(), req.nbufs.get() as usize);
+        // SAFETY: the list has that many buffers, each valid for writes.
+        let got = unsafe { now::read(req.file.get(), bufs, count, req.off.get()) }?;
+        Some(got.map_or_else(|code| code as isize, |got| got as isize))
+    }
+
+    fn cost(req: &uv_fs_t) -> u32 {
+        // SAFETY: as above.
+        let list = unsafe {
+            core::slice::from_raw_parts(req.bufs.get().cast_const(), req.nbufs.get() as usize)
+        };
+        let bytes = list.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len));
+        1 + (bytes.min(now::MAX_READ) / CALL_BYTES) as u32
     }
 }
 

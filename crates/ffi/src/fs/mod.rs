@@ -17,6 +17,7 @@
 //!   io  entry  stat  link  attributes  times  copy  scandir  dir  temp    the operations
 //!   send  entries                      moving bytes; reading a folder
 //!   request                            the life of a request
+//!   now  mounts  opened                attempts that never wait, and what makes them safe
 //!   route  sys                         which way it goes; what calls answer
 //! ```
 
@@ -27,6 +28,9 @@ mod entries;
 pub mod entry;
 pub mod io;
 pub mod link;
+mod mounts;
+mod now;
+mod opened;
 pub mod request;
 mod route;
 pub mod scandir;

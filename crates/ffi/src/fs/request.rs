@@ -6,10 +6,10 @@
 use core::ffi::{c_char, c_int, c_uint};
 use core::ptr;
 
-use super::route::{self, Route};
+use super::route;
 use crate::abi::*;
-use crate::loop_::call;
-use crate::{mem, req, threadpool};
+use crate::loop_::{call, finished};
+use crate::{r#async, mem, req, threadpool};
 
 /// One kind of file operation.
 pub(super) trait Operation {
@@ -23,6 +23,20 @@ pub(super) trait Operation {
     /// # Safety
     /// `req` was set up by this operation's `uv_fs_*` function; what it points at is valid.
     unsafe fn perform(req: &uv_fs_t) -> isize;
+
+    /// Does it now if that takes no waiting, on the loop's thread: the result, or an error code.
+    /// `None`: it has to go another way, and nothing has happened.
+    ///
+    /// # Safety
+    /// As for [`perform`](Self::perform).
+    unsafe fn attempt(_req: &uv_fs_t) -> Option<isize> {
+        None
+    }
+
+    /// How many small calls an attempt is worth.
+    fn cost(_req: &uv_fs_t) -> u32 {
+        1
+    }
 }
 
 /// Sets up what all kinds have.
@@ -254,10 +268,42 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
         // More than an int can say stands in `result`.
         return c_int::try_from(req.result.get()).unwrap_or(c_int::MAX);
     }
-    match route::of(O::KIND) {
-        // SAFETY: the caller's promise.
-        Route::Pool => unsafe { to_pool::<O>(req) },
+    // SAFETY: the caller's promise; `begin` made sure of the loop.
+    unsafe {
+        let owner = &*req.r#loop.get();
+        let tries = route::of(O::KIND).now && owner.inner().finished.take_calls(O::cost(req));
+        match if tries { O::attempt(req) } else { None } {
+            Some(result) => {
+                req.result.set(result);
+                finish_later(owner, req);
+                0
+            }
+            None => to_pool::<O>(req),
+        }
     }
+}
+
+/// It is done; its callback comes from the loop.
+///
+/// # Safety
+/// As for [`finish`].
+unsafe fn finish_later(owner: &uv_loop_t, request: &uv_fs_t) {
+    // SAFETY: the request is not in flight, and stays valid until its callback.
+    unsafe {
+        req::start(owner, ptr::from_ref(request).cast_mut().cast(), UV_FS);
+        if finished::push(owner, &raw const request.work_req) {
+            r#async::wake_poller(owner);
+        }
+    }
+}
+
+/// Hands out a request that [`finish_later`] has put aside.
+///
+/// # Safety
+/// `job` is the job of such a request, taken off the list.
+pub(crate) unsafe fn deliver(job: *const uv__work) {
+    // SAFETY: the caller's promise; its status is no more than its result.
+    unsafe { done(job.cast_mut(), 0) };
 }
 
 /// # Safety
@@ -313,6 +359,20 @@ unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
         if let Some(callback) = (*request).cb.get() {
             call::out(owner, || callback(request));
         }
+    }
+}
+
+/// A file request's part of uv_cancel: 0, or `UV_EBUSY` when it has begun or is done.
+///
+/// # Safety
+/// `request` was started, and its callback has not returned.
+pub(crate) unsafe fn cancel(request: *mut uv_fs_t) -> c_int {
+    // SAFETY: the caller's promise. Without this function it never went to a worker: it is done.
+    unsafe {
+        if (*request).work_req.done.get().is_none() {
+            return UV_EBUSY;
+        }
+        threadpool::cancel_work(&raw mut (*request).work_req)
     }
 }
 

@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
 
 use super::request::{self, Operation};
-use super::sys;
+use super::{mounts, now, sys};
 use crate::abi::*;
 use crate::mem;
 
@@ -17,6 +17,15 @@ impl Operation for Stat {
         // SAFETY: the path is a C string.
         unsafe { fill(req, libc::AT_FDCWD, req.path.get(), 0) }
     }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+        // SAFETY: the path is a C string.
+        Some(attempted(req, unsafe { now::stat(req.path.get(), true) }?))
+    }
+
+    fn cost(_req: &uv_fs_t) -> u32 {
+        2
+    }
 }
 
 struct Lstat;
@@ -27,6 +36,15 @@ impl Operation for Lstat {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         // SAFETY: the path is a C string.
         unsafe { fill(req, libc::AT_FDCWD, req.path.get(), libc::AT_SYMLINK_NOFOLLOW) }
+    }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+        // SAFETY: the path is a C string.
+        Some(attempted(req, unsafe { now::stat(req.path.get(), false) }?))
+    }
+
+    fn cost(_req: &uv_fs_t) -> u32 {
+        2
     }
 }
 
@@ -45,6 +63,26 @@ impl Operation for Fstat {
         // SAFETY: an empty C string.
         unsafe { fill(req, fd, nothing.as_ptr(), libc::AT_EMPTY_PATH) }
     }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+        Some(attempted(req, now::fstat(req.file.get())?))
+    }
+}
+
+/// Takes over what an attempt came to.
+fn attempted(req: &uv_fs_t, record: Result<libc::statx, c_int>) -> isize {
+    match record {
+        Ok(record) => {
+            put(req, from_statx(&record));
+            0
+        }
+        Err(code) => code as isize,
+    }
+}
+
+fn put(req: &uv_fs_t, stat: uv_stat_t) {
+    req.statbuf.set(stat);
+    req.ptr.set(req.statbuf.as_ptr().cast());
 }
 
 /// Fills the request's record.
@@ -52,12 +90,18 @@ impl Operation for Fstat {
 /// # Safety
 /// `path` is a C string.
 unsafe fn fill(req: &uv_fs_t, at: c_int, path: *const c_char, flags: c_int) -> isize {
-    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
+    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME | mounts::MASK;
     let mut record = MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the caller's promise; `record` is valid for writes, and all zeros are a record too.
     let stat = unsafe {
         match sys::int(libc::statx(at, path, flags, mask, record.as_mut_ptr())) {
-            0 => from_statx(&record.assume_init()),
+            0 => {
+                let record = record.assume_init();
+                if req.cb.get().is_some() {
+                    learn(&record, at, path, flags);
+                }
+                from_statx(&record)
+            }
             // Some sandboxes know the older call only.
             code if code == UV_EPERM as isize || code == UV_ENOSYS as isize => {
                 match older(at, path, flags) {
@@ -68,9 +112,27 @@ unsafe fn fill(req: &uv_fs_t, at: c_int, path: *const c_char, flags: c_int) -> i
             code => return code,
         }
     };
-    req.statbuf.set(stat);
-    req.ptr.set(req.statbuf.as_ptr().cast());
+    put(req, stat);
     0
+}
+
+/// On a worker: remembers what kind of mount this is, so that the next time it may be tried at once.
+///
+/// # Safety
+/// `path` is a C string.
+unsafe fn learn(record: &libc::statx, at: c_int, path: *const c_char, flags: c_int) {
+    if u32::from(record.stx_mode) & libc::S_IFMT == libc::S_IFLNK {
+        // statfs(2) would tell of the mount that the link leads to.
+        return;
+    }
+    // SAFETY: the caller's promise; `to` has room for one record.
+    mounts::learn(record, |to| unsafe {
+        if flags & libc::AT_EMPTY_PATH != 0 {
+            libc::fstatfs(at, to)
+        } else {
+            libc::statfs(path, to)
+        }
+    });
 }
 
 fn from_statx(record: &libc::statx) -> uv_stat_t {

@@ -13,6 +13,7 @@ use uvring_core::list::{self, Link};
 use uvring_core::mpsc::Inbox;
 use uvring_core::wheel::Wheel;
 
+use super::finished::Finished;
 use super::{Inner, Metrics, config, registry};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
@@ -87,6 +88,8 @@ unsafe fn make_inner(
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
         (&raw mut (*inner).send).write(crate::stream::send);
         (&raw mut (*inner).metrics).write(Metrics::default());
+        (&raw mut (*inner).finished).write(Finished::new());
+        (*inner).finished.init();
         (&raw mut (*inner).late).write(Link::new());
         list::init(&raw const (*inner).late);
         (&raw mut (*inner).signals).write(Cell::new(ptr::null_mut()));

@@ -8,11 +8,13 @@
 //!   watch     descriptors: start, stop, feed
 //!   call      going out into C and coming back
 //!   walk      uv_walk and the two printers
+//!   finished  requests that finished within the call that started them
 //!   run       one turn after the other      poll  the part of a turn that sleeps
 //! ```
 
 pub(crate) mod call;
 pub mod config;
+pub(crate) mod finished;
 pub mod life;
 mod poll;
 mod registry;
@@ -72,6 +74,8 @@ pub(crate) struct Inner {
     /// Sends what a stream has gathered: given by the streams' layer, which is above this one.
     pub(crate) send: fn(&uv_stream_t),
     pub(crate) metrics: Metrics,
+    /// Requests that need no more than their callback.
+    pub(crate) finished: finished::Finished,
     /// Watches of signals and children that are ready: they come after all other events.
     pub(crate) late: Link,
     /// The loop's share of the signal table, or null.
@@ -197,6 +201,7 @@ pub unsafe extern "C" fn uv_backend_fd(owner: *const uv_loop_t) -> c_int {
     unsafe {
         let fd = (*owner).inner().driver().fd().unwrap_or(-1);
         (*owner).backend_fd.set(fd);
+        (*owner).inner().finished.polled.set(true);
         fd
     }
 }

@@ -8,9 +8,9 @@ use core::sync::atomic::{Ordering, fence};
 
 use uvring_core::list::{self, Link};
 
-use super::{poll, registry, watch};
+use super::{finished, poll, registry, watch};
 use crate::abi::*;
-use crate::{check, close, dispatch, idle, prepare, timer};
+use crate::{r#async, check, close, dispatch, idle, prepare, timer};
 
 /// Rounds of fed work after polling; what is left keeps the next turn from sleeping.
 const FED_ROUNDS: u32 = 8;
@@ -59,6 +59,8 @@ fn turn(owner: &uv_loop_t, mode: uv_run_mode) {
     let may_sleep = mode == UV_RUN_DEFAULT || (mode == UV_RUN_ONCE && can_sleep);
     owner.inner().metrics.loop_count.set(owner.inner().metrics.loop_count.get() + 1);
     poll::run(owner, may_sleep);
+    let handed_out = finished::run(owner, |job| dispatch::finished(owner, job), others_wait);
+    owner.inner().metrics.count(handed_out);
     for _ in 0..FED_ROUNDS {
         if !has_fed(owner) {
             break;
@@ -85,6 +87,9 @@ fn leave(owner: &uv_loop_t) {
         if woken || !inner.inbox.is_empty() {
             bell.ring();
         }
+    }
+    if inner.finished.polled.get() && !inner.finished.is_empty() {
+        r#async::wake_poller(owner);
     }
 }
 
@@ -114,11 +119,20 @@ pub(super) fn run_fed(owner: &uv_loop_t) {
     }
 }
 
+/// Whether there is work for the rest of the turn, so that the callbacks of what finished since
+/// come after it, as they would from another thread.
+fn others_wait(owner: &uv_loop_t) -> bool {
+    // SAFETY: the list heads of an initialised loop.
+    let checks = unsafe { !list::is_empty(&raw const owner.check_handles) };
+    checks || has_fed(owner) || !is_idle_free(owner) || !owner.closing_handles.get().is_null()
+}
+
 /// Whether a sleep would be wrong whatever the timers say.
 pub(super) fn is_busy(owner: &uv_loop_t) -> bool {
     owner.stop_flag.get() != 0
         || !owner.has_active()
         || has_fed(owner)
+        || !owner.inner().finished.is_empty()
         || !is_idle_free(owner)
         || !owner.closing_handles.get().is_null()
 }
