@@ -1,7 +1,8 @@
 /* The load generator: many connections to one server, every byte checked.
  * usage: load MODE PORT SERVER_PID SIZE CONNS INFLIGHT WRITES WARM_MS MS MAX_OPS
  * A phase ends only when everything asked for was answered, so the server
- * sleeps whenever its CPU time is read. */
+ * sleeps whenever its CPU time is read. With BENCH_IDLE=N there are N connections
+ * more, which are open and silent while it measures. */
 #include "common.h"
 #include <sys/epoll.h>
 
@@ -178,6 +179,51 @@ static void churn_phase(uint64_t ms) {
   }
 }
 
+/* Resident bytes of the server. */
+static uint64_t resident(void) {
+  char path[64];
+  unsigned long long size, pages;
+  snprintf(path, sizeof path, "/proc/%d/statm", pid);
+  FILE *f = fopen(path, "r");
+  if (f == NULL || fscanf(f, "%llu %llu", &size, &pages) != 2) die("%s", path);
+  fclose(f);
+  return pages * (uint64_t) sysconf(_SC_PAGESIZE);
+}
+
+/* A connection that comes from an address of its own for every PORTS of them: one
+ * address has less than 28000 ports to come from. */
+static int open_idle(int i) {
+  enum { PORTS = 8000 };
+  address_t from, to;
+  socklen_t len = address_of(&to, port, pid);
+  int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+  int on = 1;
+  address_of(&from, 0, pid);
+  from.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (unsigned) (i / PORTS));
+  /* The port is chosen at connect, where it need be free for this destination only. */
+  check(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on), "setsockopt");
+  check(bind(fd, &from.any, sizeof from.in), "bind");
+  check(connect(fd, &to.any, len), "connect");
+  return fd;
+}
+
+/* Opens `count` connections and returns when the server has accepted all: they are
+ * accepted in order, and the last one gets an answer. */
+static void open_idles(int count) {
+  char text[MAX_WRITES];
+  struct timeval limit = {.tv_sec = 20};
+  size_t got = 0;
+  int fd = -1;
+  for (int i = 0; i < count; i++) fd = open_idle(i);
+  check(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), "SO_RCVTIMEO");
+  if (send(fd, out_table, sizeof text, MSG_NOSIGNAL) != sizeof text) die("send: idle");
+  while (got < sizeof text) {
+    ssize_t n = recv(fd, text + got, sizeof text - got, 0);
+    if (n <= 0) die("no answer to the last idle connection");
+    got += (size_t) n;
+  }
+}
+
 /* Lets the server finish its last callbacks and fall asleep. */
 static void quiet(void) { usleep(10000); }
 
@@ -200,7 +246,8 @@ int main(int argc, char **argv) {
     answer = (size_t) writes * LINE;
     ops_per_answer = (uint64_t) writes;
   }
-  begin(30);
+  int idles = env_number("BENCH_IDLE", 0);
+  begin(90);
   fill_tables(writes);
   ep = check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
 
@@ -213,6 +260,13 @@ int main(int argc, char **argv) {
   }
   run(warm_ms);
   quiet();
+  if (idles > 0) {
+    uint64_t before = resident();
+    open_idles(idles);
+    quiet();
+    uint64_t after = resident();
+    printf("idle %d %lld\n", idles, (long long) (after - before));
+  }
   uint64_t cpu = cpu_ns_of(pid), start = now_ns();
   run(ms);
   uint64_t wall = now_ns() - start;

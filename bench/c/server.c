@@ -257,7 +257,7 @@ int main(int argc, char **argv) {
   size = (size_t) number(argv[2]);
   writes = parse_writes(mode, argv[3]);
   for (int i = 0; i < writes; i++) fill_line(lines[i], i);
-  begin(60);
+  begin((unsigned) env_number("BENCH_SECONDS", 100));
 
   UV(uv_loop_init(&loop));
   tell_library(&loop);

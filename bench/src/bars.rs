@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_bar_names_a_row() {
-        let programs = rows::all(false);
+        let programs = rows::all(false, None).unwrap();
         let names: Vec<&String> = programs.iter().flat_map(rows::Program::rows).collect();
         let known = |row: &str| names.iter().any(|name| *name == row);
         for bar in BARS {

@@ -8,6 +8,9 @@
 //!   measure     the rounds of one program
 //!   rows        what is measured
 //!   run         one program once: start, watch, read its figure
+//!   suite       the same for libuv's own benchmark programs
+//!   hold        a load held for minutes: does anything grow?
+//!   network     a network that nobody else uses
 //!   progress    the line with the time left
 //!   compile     the C programs
 //!   subject     who is measured, and with which library
@@ -17,7 +20,9 @@
 
 mod bars;
 mod compile;
+mod hold;
 mod measure;
+mod network;
 mod progress;
 mod record;
 mod report;
@@ -25,6 +30,7 @@ mod rows;
 mod run;
 mod stats;
 mod subject;
+mod suite;
 
 pub(crate) use measure::Outcome;
 
@@ -57,6 +63,9 @@ struct Args {
     /// Folder of uvring: lib/compat/libuv.so.1 [default: target/stage]
     #[arg(long)]
     stage: Option<PathBuf>,
+    /// Folder of libuv's sources, for its own benchmark programs; without it those are left out
+    #[arg(long)]
+    libuv: Option<PathBuf>,
     /// Lists the groups and their rows and stops
     #[arg(long)]
     list: bool,
@@ -77,11 +86,10 @@ fn run() -> Result<ExitCode> {
     if args.rounds == Some(0) {
         bail!("--rounds must be at least 1");
     }
-    let groups = rows::groups();
-    let programs: Vec<Program> = rows::all(args.quick)
-        .into_iter()
-        .filter_map(|program| program.only(&args.names, &groups))
-        .collect();
+    let programs = rows::all(args.quick, args.libuv.as_deref())?;
+    let groups = rows::groups(&programs);
+    let programs: Vec<Program> =
+        programs.into_iter().filter_map(|program| program.only(&args.names, &groups)).collect();
     if programs.is_empty() {
         bail!("no row matches; --list shows them all");
     }
@@ -101,7 +109,14 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
     let stage = args.stage.clone().unwrap_or_else(|| target.join("stage"));
     let libraries = subject::Libraries::new(&reference, &stage)?;
     let bin = compile::all(&libraries, &target.join("bench"))?;
-    let place = Place::new(bin, libraries)?;
+    let suite = match &args.libuv {
+        Some(libuv) if programs.iter().any(|program| program.group == "libuv") => {
+            Ok(suite::Suite::build(libuv, &absolute(&reference)?, &target.join("bench/libuv"))?)
+        }
+        _ => Err("libuv's sources are not known (--libuv)".to_owned()),
+    };
+    let place = Place::new(bin, libraries, suite)?;
+    network::enter_own()?;
     let rounds = |program: &Program| program.rounds(args.rounds);
     let planned = programs.iter().map(|program| program.seconds() * rounds(program) as f64).sum();
     let mut progress = Progress::new(planned);

@@ -164,5 +164,5 @@ fn fill(record: &mut Record, figures: &Figures, base: Option<&Figures>) {
         (known(figures.spread().0), known(figures.spread().1));
     record.ratio_wall = ratios.and_then(|(wall, _)| known(wall));
     record.ratio_cpu = ratios.and_then(|(_, cpu)| known(cpu));
-    record.extra.extend(figures.extra().map(|(name, value)| (name, Value::from(value))));
+    record.extra.extend(figures.extra());
 }

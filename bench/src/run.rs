@@ -1,10 +1,15 @@
 //! One program once: start it, watch it, read its figure.
 use crate::rows::{Cpus, Local, Program, Served, Transport, Work};
 use crate::subject::{Libraries, Subject};
+use crate::suite::{self, Suite};
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// What an idle connection takes of the server's memory.
+pub(crate) const IDLE_BYTES: &str = "bytes_per_idle_connection";
 
 /// One measured window.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +23,7 @@ pub(crate) struct Sample {
     /// CPU time that the measured process spent in it, where it is known.
     pub(crate) cpu_ns: Option<u64>,
     /// What else was measured: name, value.
-    pub(crate) extra: Vec<(&'static str, f64)>,
+    pub(crate) extra: Vec<(&'static str, Value)>,
 }
 
 /// Why there is no figure.
@@ -40,13 +45,19 @@ impl From<anyhow::Error> for Miss {
 pub(crate) struct Place {
     bin: PathBuf,
     libraries: Libraries,
+    /// libuv's own programs, or why they are not there.
+    suite: Result<Suite, String>,
     server_cpu: usize,
     load_cpu: usize,
 }
 
 impl Place {
     /// `bin` holds the compiled programs.
-    pub(crate) fn new(bin: PathBuf, libraries: Libraries) -> Result<Self> {
+    pub(crate) fn new(
+        bin: PathBuf,
+        libraries: Libraries,
+        suite: Result<Suite, String>,
+    ) -> Result<Self> {
         let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
         let list = status
             .lines()
@@ -59,11 +70,16 @@ impl Place {
         if first == last {
             eprintln!("bench: only one core: server and load share it, figures mean little");
         }
-        Ok(Self { bin, libraries, server_cpu: last, load_cpu: first })
+        Ok(Self { bin, libraries, suite, server_cpu: last, load_cpu: first })
+    }
+
+    /// libuv's own programs.
+    pub(crate) fn suite(&self) -> Result<&Suite, Miss> {
+        self.suite.as_ref().map_err(|reason| Miss::Absent(reason.clone()))
     }
 
     /// A program with the library of `subject`; a clean environment for both libraries.
-    fn command(&self, program: &str, subject: Subject) -> Result<Command, Miss> {
+    pub(crate) fn command(&self, program: &str, subject: Subject) -> Result<Command, Miss> {
         let folder = self.libraries.folder(subject).map_err(Miss::Absent)?;
         let mut command = Command::new(self.bin.join(program));
         command
@@ -101,16 +117,25 @@ pub(crate) fn once(
             }
             Ok(samples)
         }
+        Work::Hold(_) => Err(Miss::Failed("a hold load has no rounds".to_owned())),
+        Work::Suite(program) => suite::once(place, program, subject),
     }
+}
+
+/// Fails if `subject` is not what it is called: some programs cannot tell.
+pub(crate) fn probe(place: &Place, subject: Subject) -> Result<(), Miss> {
+    let mut command = place.command("loop", subject)?;
+    check_library(&finish(command.args(["init", "1"]), "loop init")?, subject)
 }
 
 /// A server that is ended when it goes out of scope. It also ends by itself: every
 /// C program sets an alarm, and dies with the runner.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Kept open, so that a late line of the server meets no broken pipe.
     stdout: BufReader<ChildStdout>,
-    port: u16,
+    /// Where it listens.
+    pub(crate) port: u16,
 }
 
 impl Server {
@@ -118,13 +143,26 @@ impl Server {
         let program = match subject {
             Subject::FloorEpoll => "floor_epoll",
             Subject::FloorRing => "floor_ring",
+            _ if served.threads > 0 => "threads",
             _ => "server",
         };
         let mut command = place.command(program, subject)?;
+        if served.threads > 1 {
+            command.env_remove("BENCH_CPU");
+        }
         if served.transport == Transport::Unix {
             command.env("BENCH_UNIX", "1");
         }
-        command.args([served.mode, &served.size.to_string(), &served.writes.to_string()]);
+        if served.threads > 0 {
+            command.arg(served.threads.to_string());
+        } else {
+            command.args([served.mode, &served.size.to_string(), &served.writes.to_string()]);
+        }
+        Self::from(command, subject)
+    }
+
+    /// Starts a server and waits until it listens.
+    pub(crate) fn from(mut command: Command, subject: Subject) -> Result<Self, Miss> {
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no stdout")?;
         let mut server = Self { child, stdout: BufReader::new(stdout), port: 0 };
@@ -142,6 +180,11 @@ impl Server {
         }
         check_library(&text, subject)?;
         Ok(server)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the server said when it ended.
@@ -186,15 +229,30 @@ fn served_once(place: &Place, served: &Served, subject: Subject) -> Result<Sampl
     if served.transport == Transport::Unix {
         load.env("BENCH_UNIX", "1");
     }
+    if served.idle > 0 {
+        load.env("BENCH_IDLE", served.idle.to_string());
+    }
     let result = finish(&mut load, "load");
     if server.child.try_wait().context("server")?.is_some() {
         return Err(Miss::Failed(server.obituary()));
     }
-    let samples = parse_results(&result?)?;
-    let [sample] = samples.as_slice() else {
-        return Err(Miss::Failed(format!("the load gave {} results", samples.len())));
+    let text = result?;
+    let mut samples = parse_results(&text)?;
+    let (Some(mut sample), true) = (samples.pop(), samples.is_empty()) else {
+        return Err(Miss::Failed("the load did not give one result".to_owned()));
     };
-    Ok(sample.clone())
+    if served.idle > 0 {
+        let bytes = parse_idle(&text).context("the load did not tell the server's memory")?;
+        sample.extra.push((IDLE_BYTES, bytes.into()));
+    }
+    Ok(sample)
+}
+
+/// Bytes of the server's memory that one idle connection takes.
+fn parse_idle(text: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("idle "))?;
+    let (count, bytes) = line.split_once(' ')?;
+    Some(bytes.parse::<f64>().ok()? / count.parse::<f64>().ok()?)
 }
 
 fn local_once(

@@ -1,11 +1,12 @@
 //! Medians, spreads and ratios.
 use crate::run::Sample;
+use serde_json::Value;
 
 /// Figures of one subject in one row, round by round.
 pub(crate) struct Figures {
     walls: Vec<f64>,
     cpus: Vec<f64>,
-    extras: Vec<Vec<(&'static str, f64)>>,
+    extras: Vec<Vec<(&'static str, Value)>>,
 }
 
 impl Figures {
@@ -48,12 +49,14 @@ impl Figures {
         (ratio(&self.walls, &base.walls), ratio(&self.cpus, &base.cpus))
     }
 
-    /// Medians of what was measured besides.
-    pub(crate) fn extra(&self) -> impl Iterator<Item = (String, f64)> {
-        let names = self.extras.first().into_iter().flatten().map(|(name, _)| *name);
-        names.map(|name| {
-            let all = self.extras.iter().flatten().filter(|(of, _)| *of == name);
-            (name.to_owned(), median(&all.map(|(_, value)| *value).collect::<Vec<_>>()))
+    /// What was measured besides: medians of numbers, the last of everything else.
+    pub(crate) fn extra(&self) -> impl Iterator<Item = (String, Value)> {
+        let last = self.extras.last().into_iter().flatten();
+        last.map(|(name, value)| {
+            let all = self.extras.iter().flatten().filter(|(of, _)| of == name);
+            let numbers: Vec<f64> = all.filter_map(|(_, value)| value.as_f64()).collect();
+            let shown = if numbers.is_empty() { value.clone() } else { median(&numbers).into() };
+            ((*name).to_owned(), shown)
         })
     }
 }

@@ -3,10 +3,14 @@
 //! A new program without a load of its own is a C file in `bench/c` and an entry in a table
 //! like [`local::ROWS`]; a new table is one more line in [`TABLES`].
 mod local;
+mod scale;
 mod sockets;
+mod suite;
 
 use crate::Outcome;
 use crate::subject::Subject;
+use anyhow::Result;
+use std::path::Path;
 
 /// One row of the table.
 pub(crate) struct Cell {
@@ -45,6 +49,10 @@ pub(crate) struct Served {
     pub(crate) window_ms: (u64, u64),
     /// Most operations of one window.
     pub(crate) max_ops: u64,
+    /// Connections more that are open and silent.
+    pub(crate) idle: u64,
+    /// Loops in threads of their own, on one port; 0 is the plain server with one loop.
+    pub(crate) threads: u64,
 }
 
 /// Where a program may run.
@@ -104,6 +112,10 @@ pub(crate) enum Work {
     Served(Served),
     /// One process.
     Local(&'static Local),
+    /// One of libuv's own benchmark programs.
+    Suite(crate::suite::Program),
+    /// A load held for as many seconds, on all subjects at once.
+    Hold(u64),
 }
 
 /// One program run; it gives one row, or several.
@@ -135,7 +147,12 @@ impl Program {
 
     /// Who is measured, in the order of the columns and of the turns.
     pub(crate) fn subjects(&self) -> &'static [Subject] {
-        &Subject::ALL
+        match &self.work {
+            Work::Suite(_) => &Subject::SPINNING,
+            Work::Served(Served { idle, threads, .. }) if idle + threads > 0 => &Subject::LIBRARIES,
+            Work::Hold(_) => &Subject::LIBRARIES,
+            Work::Served(_) | Work::Local(_) => &Subject::ALL,
+        }
     }
 
     /// Keeps the rows that one of the words selects, if there are words: the name of the
@@ -154,6 +171,11 @@ impl Program {
     /// Rounds of this program.
     pub(crate) fn rounds(&self, wanted: Option<usize>) -> usize {
         let slow = matches!(&self.work, Work::Local(Local { slow: true, .. }));
+        match &self.work {
+            Work::Suite(_) => return wanted.unwrap_or(if self.quick { 1 } else { 2 }),
+            Work::Hold(_) => return 1,
+            Work::Served(_) | Work::Local(_) => {}
+        }
         wanted.unwrap_or(match (self.quick, slow) {
             (false, false) => 5,
             (false, true) | (true, false) => 3,
@@ -167,18 +189,20 @@ impl Program {
         match &self.work {
             Work::Served(served) => {
                 let (warm, window) = served.window_ms;
-                subjects * ((warm + window) as f64 / 1e3 + 0.15)
+                subjects * ((warm + window + served.idle / 10) as f64 / 1e3 + 0.15)
             }
+            Work::Hold(seconds) => *seconds as f64 + 1.0,
             Work::Local(Local { slow: true, .. }) => subjects * 4.0,
+            Work::Suite(_) => subjects * 1.6,
             Work::Local(_) => subjects * (self.window_ms as f64 / 1e3 + 0.1),
         }
     }
 }
 
 /// Names of the groups, in the order of the table.
-pub(crate) fn groups() -> Vec<&'static str> {
+pub(crate) fn groups(programs: &[Program]) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for program in all(false) {
+    for program in programs {
         if !names.contains(&program.group) {
             names.push(program.group);
         }
@@ -186,8 +210,9 @@ pub(crate) fn groups() -> Vec<&'static str> {
     names
 }
 
-/// Every row; `quick` takes the telling ones, with shorter windows.
-pub(crate) fn all(quick: bool) -> Vec<Program> {
+/// Every row; `quick` takes the telling ones, with shorter windows. `libuv` is the folder of
+/// libuv's own programs, if it is known.
+pub(crate) fn all(quick: bool, libuv: Option<&Path>) -> Result<Vec<Program>> {
     let mut programs = sockets::all(quick);
     for local in TABLES.iter().copied().flatten().filter(|local| local.quick || !quick) {
         programs.push(Program {
@@ -198,7 +223,11 @@ pub(crate) fn all(quick: bool) -> Vec<Program> {
             quick,
         });
     }
-    programs
+    programs.extend(scale::all(quick));
+    if let Some(libuv) = libuv {
+        programs.extend(suite::all(quick, libuv)?);
+    }
+    Ok(programs)
 }
 
 #[cfg(test)]
@@ -208,6 +237,7 @@ mod tests {
 
     #[test]
     fn row_names_are_unique_and_quick_is_a_subset() {
+        let all = |quick| super::all(quick, None).unwrap();
         let names = |quick| all(quick).iter().flat_map(|p| p.rows().to_vec()).collect::<Vec<_>>();
         let full: BTreeSet<String> = names(false).into_iter().collect();
         assert_eq!(full.len(), names(false).len());
@@ -224,7 +254,9 @@ mod tests {
 
     fn kept(word: &str) -> Vec<Program> {
         let words = [word.to_owned()];
-        all(false).into_iter().filter_map(|program| program.only(&words, &groups())).collect()
+        let programs = all(false, None).unwrap();
+        let groups = groups(&programs);
+        programs.into_iter().filter_map(|program| program.only(&words, &groups)).collect()
     }
 
     #[test]

@@ -52,8 +52,18 @@ fn program(
     let Shape { mode, size, conns, inflight, writes } = shape;
     let max_ops = if mode == "churn" { CHURN_MAX } else { UNBOUNDED };
     let window_ms = if quick { (50, 200) } else { (100, 400) };
-    let work =
-        Work::Served(Served { transport, mode, size, conns, inflight, writes, window_ms, max_ops });
+    let work = Work::Served(Served {
+        transport,
+        mode,
+        size,
+        conns,
+        inflight,
+        writes,
+        window_ms,
+        max_ops,
+        idle: 0,
+        threads: 0,
+    });
     Program { group, rows: vec![row], work, window_ms: window_ms.1, quick }
 }
 

@@ -118,13 +118,20 @@ fn run(command: Command) -> Result<ExitCode> {
 
 /// Both libraries first, and the bench is told where they are.
 fn bench(arguments: &[String]) -> Result<()> {
-    libuv::reference(&libuv::Source::find()?)?;
+    let source = libuv::Source::find()?;
+    libuv::reference(&source)?;
     build::run(false)?;
     let mut run = dirs::cargo();
     run.args(["run", "--release", "--quiet", "--package", "uvring-bench", "--"]);
-    for (option, dir) in [("--reference", "reference"), ("--stage", "stage")] {
+    let target = dirs::target();
+    let folders = [
+        ("--reference", target.join("reference")),
+        ("--stage", target.join("stage")),
+        ("--libuv", source.dir),
+    ];
+    for (option, dir) in folders {
         if !arguments.iter().any(|given| given.starts_with(option)) {
-            run.arg(option).arg(dirs::target().join(dir));
+            run.arg(option).arg(dir);
         }
     }
     dirs::check(run.args(arguments))
