@@ -217,8 +217,8 @@ static void pipe_connect(uv_loop_t *loop) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
   address.sun_family = AF_UNIX;
-  snprintf(address.sun_path, sizeof(address.sun_path), P_tmpdir "/uvring-nomem-%d",
-           (int) getpid());
+  snprintf(address.sun_path, sizeof(address.sun_path),
+           P_tmpdir "/uvring-nomem-%d", (int) getpid());
   NEED(bind(fd, A(&address), sizeof(address)));
   NEED(listen(fd, 8));
   NEED(uv_pipe_init(loop, &p, 0));

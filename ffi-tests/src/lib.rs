@@ -3,6 +3,7 @@
 //! ```text
 //!   tests/abi  tests/symbols  tests/tree      one proof each
 //!   tests/behaviour  tests/http_server        C programs on libuv and on uvring
+//!   tests/security                            mistakes of the past, one test each
 //!   tests/nomem                               each allocation of each function fails in turn
 //!   tests/examples                            the programs of c-examples
 //!   programs                                  building and running those
