@@ -2,7 +2,9 @@
 //!
 //! A watch that is started or changed is queued and armed with the next enter, so that starting
 //! and stopping within one turn costs nothing. Watches that drain, or want edges, are multishot
-//! polls; the others are polls for one report, armed again before the next wait.
+//! polls; the others are polls for one report, armed again before the next wait. So is the first
+//! poll of a watch that drains: a connection that lives for one exchange then ends with no poll to
+//! cancel, which costs more than arming a second time.
 //!
 //! The ring is made disabled and belongs to the thread that first enters it. When another thread
 //! runs the loop later, the kernel says EXIST and [`Driver::move_here`] starts over with a new ring.
@@ -41,6 +43,7 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 const ARMED: u32 = 1;
 const QUEUED: u32 = 2;
 const AGAIN: u32 = 4;
+const SETTLED: u32 = 8;
 const MASK_SHIFT: u32 = 8;
 const MASK_BITS: u32 = 0xffff;
 
@@ -292,7 +295,7 @@ impl Driver {
             // SAFETY: the first of the queue is on it.
             unsafe { self.again.remove(watch) };
             let asked = watch.state.get() >> MASK_SHIFT;
-            watch.state.set(watch.state.get() & (ARMED | QUEUED));
+            watch.state.set(watch.state.get() & (ARMED | QUEUED | SETTLED));
             if !has(watch, ARMED) {
                 self.enqueue(watch);
             }
@@ -322,7 +325,7 @@ impl Driver {
         self.in_round.set(false);
         if let Some(pollable) = self.pollable.get() {
             self.flush();
-            if self.ring().ready() > 0 || !self.todo.is_empty() {
+            if self.ring().ready() > 0 || !self.todo.is_empty() || !self.again.is_empty() {
                 pollable.signal();
             }
         }
@@ -333,7 +336,7 @@ impl Driver {
             Token::Poll { fd, generation } => {
                 let watch = table.find(fd, generation)?;
                 if !cqe.more() {
-                    clear(watch, ARMED);
+                    watch.state.set(watch.state.get() & !ARMED | SETTLED);
                 }
                 let mask = match cqe.result() {
                     // Ended from outside, as when the thread that armed it has exited.
@@ -464,20 +467,22 @@ impl Driver {
         }
     }
 
-    /// Queues a poll for each watch that has none.
+    /// Queues a poll for each watch that has none, but for those about to be reported again: they
+    /// may end with that.
     fn arm_all(&self) -> Result<()> {
         if !self.ring().is_ours() {
             return Err(Errno::BADF);
         }
         while let Some(watch) = self.todo.first() {
-            if !has(watch, ARMED) {
+            let reported = watch.state.get() >> MASK_SHIFT != 0;
+            if !has(watch, ARMED) && !reported {
                 self.push(poll(watch))?;
                 watch.state.set(watch.state.get() | ARMED);
             }
             // SAFETY: the first of the queue is on it, and on no other.
             unsafe { self.todo.remove(watch) };
             clear(watch, QUEUED);
-            if watch.state.get() >> MASK_SHIFT != 0 {
+            if reported {
                 watch.state.set(watch.state.get() | AGAIN);
                 // SAFETY: just taken off the only queue it was on.
                 unsafe { self.again.push(watch) };
@@ -563,7 +568,12 @@ fn poll(watch: &Watch) -> Sqe {
     let fd = watch.fd.get();
     let sqe = if interest & ready::DRAINS != 0 {
         // An end that arrives together with data is seen only this way.
-        Sqe::poll_multishot(fd, events | ready::RDHUP)
+        let events = events | ready::RDHUP;
+        if has(watch, SETTLED) {
+            Sqe::poll_multishot(fd, events)
+        } else {
+            Sqe::poll_add(fd, events)
+        }
     } else if interest & ready::EDGE != 0 {
         Sqe::poll_multishot(fd, events)
     } else {

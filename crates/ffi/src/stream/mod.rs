@@ -23,7 +23,7 @@ use core::ptr;
 use uvring_core::driver::ready::{ERR, HUP, IN, OUT, RDHUP};
 use uvring_core::{list, socket};
 
-pub(crate) use self::send::{send, send_deferred, write_done};
+pub(crate) use self::send::{send, send_deferred};
 pub(crate) use self::shutdown::is_due as shutdown_is_due;
 pub(crate) use self::write::cancel as cancel_write;
 use crate::abi::*;
@@ -105,6 +105,18 @@ pub(crate) fn ready(stream: &uv_stream_t, mask: u32) {
         }
     }
     if mask & (OUT | ERR | HUP) != 0 {
+        advance(stream);
+    }
+}
+
+/// The ring is done with the front of the queue.
+pub(crate) fn write_done(write: &uv_write_t, result: c_int) {
+    // SAFETY: a stream is not finished while one of its writes is with the kernel.
+    let stream = unsafe { &*write.handle.get() };
+    send::settled(stream, write, result);
+    // What the kernel gives back of a closing stream waits for the callbacks at its end.
+    if !stream.is_closing() {
+        watch::unfeed(&stream.io_watcher);
         advance(stream);
     }
 }

@@ -323,19 +323,8 @@ fn hand_over(stream: &uv_stream_t, first: &uv_write_t) -> bool {
     true
 }
 
-/// The ring is done with the front of the queue.
-pub(crate) fn write_done(write: &uv_write_t, result: i32) {
-    // SAFETY: a stream is not finished while one of its writes is with the kernel.
-    let stream = unsafe { &*write.handle.get() };
-    settled(stream, write, result);
-    if !stream.is_closing() {
-        // Its callback, what is still queued and a shutdown that waits: right after this event.
-        watch::feed(stream.owner(), &stream.io_watcher);
-    }
-}
-
 /// Books the ring's answer.
-fn settled(stream: &uv_stream_t, write: &uv_write_t, result: i32) {
+pub(super) fn settled(stream: &uv_stream_t, write: &uv_write_t, result: i32) {
     stream.clear(flag::IN_FLIGHT);
     take_back(stream, write);
     match usize::try_from(result) {
