@@ -1256,7 +1256,10 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **
 UV_EXTERN int uv_fs_event_init(uv_loop_t *owner, uv_fs_event_t *handle);
 /* Calls whenever the file at path changes or, if it is a folder, an entry of it. What
  * happens in folders below is not told. The path is looked up now: the handle stays with the
- * file it found, wherever that moves. flags are accepted and change nothing on Linux. */
+ * file it found, wherever that moves. flags change nothing, as in libuv on Linux; only if
+ * the loop was told UVRING_FS_EVENT_RECURSIVE (uvring_loop_configure), UV_FS_EVENT_RECURSIVE
+ * on a folder has all folders below it watched, too, and new ones as they come; see the
+ * module recursive. */
 UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle, uv_fs_event_cb cb, const char *path,
     unsigned int flags);
 /* The callback is not called any more. Always 0. */

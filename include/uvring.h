@@ -14,7 +14,8 @@ extern "C" {
 typedef enum {
   UVRING_BACKEND = 0,
   UVRING_SPIN_US = 1,
-  UVRING_COALESCE = 2
+  UVRING_COALESCE = 2,
+  UVRING_FS_EVENT_RECURSIVE = 3
 } uvring_option;
 
 /* Values of UVRING_BACKEND. */
@@ -29,7 +30,8 @@ UV_EXTERN const char *uvring_loop_backend_name(const uv_loop_t *owner);
 
 /* UVRING_BACKEND before the first handle is started, one of UVRING_BACKEND_*;
  * UVRING_SPIN_US: microseconds to look for events before sleeping; UVRING_COALESCE: 0 sends
- * each write by itself. */
+ * each write by itself; UVRING_FS_EVENT_RECURSIVE: 1 gives the flag UV_FS_EVENT_RECURSIVE of
+ * uv_fs_event_start an effect, for handles started from then on. */
 UV_EXTERN int uvring_loop_configure(uv_loop_t *owner, uvring_option option, size_t value);
 
 /* Whether what one callback writes on this stream is gathered. On by default. */

@@ -30,6 +30,7 @@ pub(crate) fn ready(owner: &uv_loop_t, watch: *const Watch, mask: u32) {
                 crate::r#async::run(owner);
             }
             tag::INOTIFY => fs_event::ready(owner),
+            tag::INOTIFY_TREE => fs_event::recursive::ready(watch),
             tag::PROCESS | tag::SIGNAL => {
                 let link = &raw const (*watch).pending;
                 if list::is_empty(link) {

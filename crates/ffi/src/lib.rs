@@ -8,7 +8,7 @@
 //!   loop_/{run,poll,life,config,walk}        a loop's life and its turns
 //!   dispatch  close  cancel  descriptor      what looks at a handle's or request's kind
 //!   listen  fs_poll                          taking connections, whatever their kind; stat at intervals
-//!   tcp  tty  udp/  pipe/  poll  async  timer  idle  prepare  check  fs_event
+//!   tcp  tty  udp/  pipe/  poll  async  timer  idle  prepare  check  fs_event/
 //!   fs/  dns/  process/  signal/  random
 //!   threadpool/                              work on other threads
 //!   stream/  phase                           what several kinds of handle share

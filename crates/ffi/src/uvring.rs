@@ -6,11 +6,14 @@ use uvring_core::driver::Kind;
 
 use crate::abi::*;
 use crate::handle::{Handle, flag};
+use crate::loop_::option;
 use crate::{loop_, stream};
 
 /// `int uvring_loop_configure(uv_loop_t*, uvring_option, size_t value)`: `UVRING_BACKEND` before the
 /// first handle is started, one of `UVRING_BACKEND_*`; `UVRING_SPIN_US`: microseconds to look for
-/// events before sleeping; `UVRING_COALESCE`: 0 sends each write by itself.
+/// events before sleeping; `UVRING_COALESCE`: 0 sends each write by itself;
+/// `UVRING_FS_EVENT_RECURSIVE`: 1 gives the flag `UV_FS_EVENT_RECURSIVE` of uv_fs_event_start an
+/// effect, for handles started from then on.
 ///
 /// # Returns
 /// 0; `UV_EINVAL` for a value out of range; `UV_EBUSY` when the backend cannot be changed any more;
@@ -44,6 +47,11 @@ pub unsafe extern "C" fn uvring_loop_configure(
             },
             UVRING_COALESCE => {
                 (*owner).inner().coalesce.set(value != 0);
+                0
+            }
+            UVRING_FS_EVENT_RECURSIVE => {
+                let bits = (*owner).flags.get() & !option::RECURSIVE;
+                (*owner).flags.set(if value == 0 { bits } else { bits | option::RECURSIVE });
                 0
             }
             _ => UV_ENOSYS,

@@ -327,7 +327,8 @@ extern "C" {
 typedef enum {
   UVRING_BACKEND = 0,
   UVRING_SPIN_US = 1,
-  UVRING_COALESCE = 2
+  UVRING_COALESCE = 2,
+  UVRING_FS_EVENT_RECURSIVE = 3
 } uvring_option;
 
 /* Values of UVRING_BACKEND. */

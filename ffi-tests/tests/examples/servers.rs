@@ -260,4 +260,37 @@ fn watch(backend: Backend) {
     assert!(String::from_utf8_lossy(&output.stderr).contains("no such file"));
 }
 
-on_each_backend! { chat udp_echo ipc_worker ipc_worker_killed watch }
+/// With the library told so in the environment, -r means folders below, too.
+fn watch_recursive(backend: Backend) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("old")).unwrap();
+    for (setting, is_heard) in [("1", true), ("0", false)] {
+        let mut command = example("watch", backend);
+        command.arg("-r").arg(folder.path()).env("UVRING_FS_EVENT_RECURSIVE", setting);
+        let (watcher, _) = Running::start(command);
+        fs::create_dir_all(at("a/b/c")).unwrap();
+        fs::write(at("a/b/c/file"), "x").unwrap();
+        fs::write(at("old/file"), "x").unwrap();
+        if is_heard {
+            sees(&watcher, folder.path(), &["rename a", "rename a/b/c/file"]);
+        }
+        fs::remove_dir_all(at("a")).unwrap();
+        fs::write(at("mark"), "x").unwrap();
+        let mark = format!("{} rename mark", folder.path().display());
+        let mut below = 0;
+        loop {
+            let line = watcher.line();
+            if line == mark {
+                break;
+            }
+            below += usize::from(line.contains("old/file"));
+        }
+        assert_eq!(below > 0, is_heard);
+        fs::remove_file(at("mark")).unwrap();
+        watcher.no_fd_is_left();
+        watcher.end();
+    }
+}
+
+on_each_backend! { watch_recursive chat udp_echo ipc_worker ipc_worker_killed watch }

@@ -10,6 +10,8 @@ pub const UVRING_BACKEND: uvring_option = 0;
 pub const UVRING_SPIN_US: uvring_option = 1;
 /// Whether a callback's writes on one stream are gathered; 0 is off.
 pub const UVRING_COALESCE: uvring_option = 2;
+/// Whether `UV_FS_EVENT_RECURSIVE` has an effect; 0, the default, is off, as in libuv on Linux.
+pub const UVRING_FS_EVENT_RECURSIVE: uvring_option = 3;
 
 /// Values of [`UVRING_BACKEND`].
 pub type uvring_backend = c_uint;

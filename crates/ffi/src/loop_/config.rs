@@ -15,6 +15,8 @@ pub(super) struct Settings {
     pub(super) spin_us: u32,
     /// `UVRING_COALESCE`.
     pub(super) coalesce: bool,
+    /// `UVRING_FS_EVENT_RECURSIVE`.
+    pub(super) recursive: bool,
 }
 
 impl Settings {
@@ -25,7 +27,8 @@ impl Settings {
         };
         let spin_us = env(c"UVRING_SPIN_US").and_then(number).unwrap_or(0);
         let coalesce = env(c"UVRING_COALESCE") != Some(b"0");
-        Settings { kind, spin_us, coalesce }
+        let recursive = env(c"UVRING_FS_EVENT_RECURSIVE") == Some(b"1");
+        Settings { kind, spin_us, coalesce, recursive }
     }
 }
 

@@ -54,6 +54,9 @@ pub unsafe extern "C" fn uv_loop_init(owner: *mut uv_loop_t) -> c_int {
         (*owner).signal_pipefd.set([-1, -1]);
         (*owner).emfile_fd.set(-1);
         (*owner).inotify_fd.set(-1);
+        if settings.recursive {
+            (*owner).flags.set(super::option::RECURSIVE);
+        }
         config::show_descriptor(&*owner);
         super::watch::init(&raw mut (*owner).async_io_watcher, super::watch::tag::DOORBELL, -1);
         super::watch::init(&raw mut (*owner).signal_io_watcher, 0, -1);

@@ -44,6 +44,8 @@ pub(crate) mod option {
     pub(crate) const METRICS_IDLE: u64 = 2;
     /// The program allows SQPOLL for file operations.
     pub(crate) const SQPOLL: u64 = 4;
+    /// UV_FS_EVENT_RECURSIVE has an effect.
+    pub(crate) const RECURSIVE: u64 = 8;
 }
 
 /// What a loop has that C knows no name for. One allocation, made by uv_loop_init.

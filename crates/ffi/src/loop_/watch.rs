@@ -29,6 +29,8 @@ pub(crate) mod tag {
     pub(crate) const SIGNAL: usize = 7;
     /// The loop's inotify descriptor.
     pub(crate) const INOTIFY: usize = 8;
+    /// The inotify descriptor of a recursive uv_fs_event_t.
+    pub(crate) const INOTIFY_TREE: usize = 9;
 }
 
 /// Makes `watch` ready for use, on `fd` (-1: none yet).

@@ -2,8 +2,19 @@
 //!
 //! A loop has one inotify descriptor, made by its first uv_fs_event_start and given back by
 //! uv_loop_close. The kernel numbers what it watches; handles whose paths lead to the same file or
-//! folder share a number, and [`Watches`] finds them by it. A callback may stop, start or close any
+//! folder share a number, and [`Table`] finds them by it. A callback may stop, start or close any
 //! handle: those still to be called stand on a list that they take themselves off.
+//!
+//! ```text
+//!   mod        the functions; one file or folder for each handle
+//!   recursive  a folder with all folders below it
+//!   folder     those folders
+//!   table      records by the kernel's number
+//! ```
+
+mod folder;
+pub(crate) mod recursive;
+mod table;
 
 use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_int, c_uint};
@@ -16,9 +27,10 @@ use uvring_core::driver::ready::IN;
 use uvring_core::list::{self, Link};
 use uvring_core::socket;
 
+use self::table::{Numbered, Table};
 use crate::abi::*;
 use crate::handle::{self, Handle};
-use crate::loop_::{call, watch};
+use crate::loop_::{call, option, watch};
 use crate::{mem, os, status};
 
 /// What is asked of the kernel.
@@ -44,7 +56,6 @@ const NAME: usize = 256;
 /// One number of the kernel's, and the handles that share it.
 struct Watched {
     wd: c_int,
-    /// The next one in its bucket.
     next: Cell<*mut Watched>,
     /// The handles, by their `watchers`; during a report those that were called or are new.
     handles: Link,
@@ -54,151 +65,81 @@ struct Watched {
     is_busy: Cell<bool>,
 }
 
-/// A loop's watched files by number, in `inotify_watchers`. The kernel counts upwards, so the low
-/// bits spread evenly.
-struct Watches {
-    buckets: Cell<*mut Cell<*mut Watched>>,
-    /// A power of two.
-    capacity: Cell<usize>,
-    count: Cell<usize>,
+impl Numbered for Watched {
+    fn wd(&self) -> c_int {
+        self.wd
+    }
+
+    fn next(&self) -> &Cell<*mut Watched> {
+        &self.next
+    }
 }
 
-impl Watches {
-    /// An empty table in memory of its own; NULL when there is none.
-    fn new() -> *mut Watches {
-        const CAPACITY: usize = 16;
-        let table = mem::alloc_one::<Watches>();
-        let buckets = make_buckets(CAPACITY);
-        // SAFETY: fresh blocks, each written or given back.
-        unsafe {
-            if table.is_null() || buckets.is_null() {
-                mem::free(buckets.cast());
-                mem::free(table.cast());
-                return ptr::null_mut();
+/// A loop's watched files, in `inotify_watchers`.
+type Watches = Table<Watched>;
+
+/// An empty table in memory of its own; NULL when there is none.
+fn new_table() -> *mut Watches {
+    let place = mem::alloc_one::<Watches>();
+    match Watches::new() {
+        // SAFETY: a fresh block.
+        Some(table) if !place.is_null() => unsafe { place.write(table) },
+        table => {
+            if let Some(table) = table {
+                table.release();
             }
-            let (capacity, count) = (Cell::new(CAPACITY), Cell::new(0));
-            table.write(Watches { buckets: Cell::new(buckets), capacity, count });
+            // SAFETY: ours, or null.
+            unsafe { mem::free(place.cast()) };
+            return ptr::null_mut();
         }
-        table
     }
+    place
+}
 
-    fn bucket(&self, wd: c_int) -> &Cell<*mut Watched> {
-        let index = wd.cast_unsigned() as usize & (self.capacity.get() - 1);
-        // SAFETY: there are `capacity` buckets, a power of two.
-        unsafe { &*self.buckets.get().add(index) }
-    }
-
-    fn find(&self, wd: c_int) -> Option<&Watched> {
-        // SAFETY: null, or a live record: records leave the table before they are freed.
-        let mut next = unsafe { self.bucket(wd).get().as_ref() };
-        while let Some(watched) = next {
-            if watched.wd == wd {
-                return Some(watched);
-            }
-            // SAFETY: as above.
-            next = unsafe { watched.next.get().as_ref() };
-        }
-        None
-    }
-
-    /// The record of a number; a new one without handles if there is none.
-    fn find_or_add(&self, wd: c_int) -> Option<&Watched> {
-        if let Some(watched) = self.find(wd) {
-            return Some(watched);
-        }
+/// The record of a number; a new one without handles if there is none.
+fn find_or_add(table: &Watches, wd: c_int) -> Option<&Watched> {
+    if table.find(wd).is_none() {
         let watched = mem::alloc_one::<Watched>();
         if watched.is_null() {
             return None;
         }
-        self.grow();
-        let bucket = self.bucket(wd);
         // SAFETY: a fresh block, which stays in place; its list is made there.
         unsafe {
             watched.write(Watched {
                 wd,
-                next: Cell::new(bucket.get()),
+                next: Cell::new(ptr::null_mut()),
                 handles: Link::new(),
                 count: Cell::new(0),
                 is_busy: Cell::new(false),
             });
             list::init(&raw const (*watched).handles);
-            bucket.set(watched);
-            self.count.set(self.count.get() + 1);
-            Some(&*watched)
+            table.insert(watched);
         }
     }
+    table.find(wd)
+}
 
-    /// Keeps buckets short. Without memory they become longer, and nothing fails.
-    fn grow(&self) {
-        let old = self.capacity.get();
-        if self.count.get() < old {
-            return;
-        }
-        let buckets = make_buckets(old * 2);
-        if buckets.is_null() {
-            return;
-        }
-        let from = self.buckets.replace(buckets);
-        self.capacity.set(old * 2);
-        for index in 0..old {
-            // SAFETY: the old table has `old` buckets of live records.
-            unsafe {
-                let mut next = (*from.add(index)).get();
-                while let Some(watched) = next.as_ref() {
-                    next = watched.next.get();
-                    let bucket = self.bucket(watched.wd);
-                    watched.next.set(bucket.get());
-                    bucket.set(ptr::from_ref(watched).cast_mut());
-                }
-            }
-        }
-        // SAFETY: ours, and replaced.
-        unsafe { mem::free(from.cast()) };
-    }
-
-    /// Takes a record out, and frees it unless it is being reported.
-    fn drop_record(&self, watched: &Watched) {
-        let mut place = self.bucket(watched.wd);
-        // SAFETY: live records, ending with null.
-        unsafe {
-            while let Some(other) = place.get().as_ref() {
-                if ptr::eq(other, watched) {
-                    place.set(watched.next.get());
-                    self.count.set(self.count.get() - 1);
-                    break;
-                }
-                place = &other.next;
-            }
-            watched.count.set(0);
-            if !watched.is_busy.get() {
-                mem::free(ptr::from_ref(watched).cast_mut().cast());
-            }
-        }
-    }
-
-    /// Gives the table back, and all its records.
-    ///
-    /// # Safety
-    /// It is a loop's no longer, and no handle is on a list of its records.
-    unsafe fn release(&self) {
-        for index in 0..self.capacity.get() {
-            // SAFETY: within the table; live records.
-            unsafe {
-                while let Some(watched) = (*self.buckets.get().add(index)).get().as_ref() {
-                    self.drop_record(watched);
-                }
-            }
-        }
-        // SAFETY: ours, and freed once.
-        unsafe {
-            mem::free(self.buckets.get().cast());
-            mem::free(ptr::from_ref(self).cast_mut().cast());
-        }
+/// Takes a record out, and frees it unless it is being reported.
+fn drop_record(table: &Watches, watched: &Watched) {
+    table.remove(watched);
+    watched.count.set(0);
+    if !watched.is_busy.get() {
+        // SAFETY: out of its table, and nobody else has it.
+        unsafe { mem::free(ptr::from_ref(watched).cast_mut().cast()) };
     }
 }
 
-fn make_buckets(count: usize) -> *mut Cell<*mut Watched> {
-    mem::calloc(count, size_of::<Cell<*mut Watched>>()).cast()
+/// Gives a table back, and all its records.
+///
+/// # Safety
+/// It is a loop's no longer, and no handle is on a list of its records.
+unsafe fn release_table(table: &Watches) {
+    while let Some(watched) = table.any() {
+        drop_record(table, watched);
+    }
+    table.release();
+    // SAFETY: made by `new_table`, and freed once.
+    unsafe { mem::free(ptr::from_ref(table).cast_mut().cast()) };
 }
 
 /// The loop's table, if it was made.
@@ -217,7 +158,7 @@ fn descriptor(owner: &uv_loop_t) -> BorrowedFd<'_> {
 fn open(owner: &uv_loop_t) -> Result<(), c_int> {
     let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
     let fd = inotify::init(flags).map_err(status::from_errno)?;
-    let table = Watches::new();
+    let table = new_table();
     if table.is_null() {
         return Err(UV_ENOMEM);
     }
@@ -229,7 +170,7 @@ fn open(owner: &uv_loop_t) -> Result<(), c_int> {
         if let Err(code) = watch::exactly(owner, watch, IN) {
             watch.fd.set(-1);
             let _ = socket::close(fd);
-            (*table).release();
+            release_table(&*table);
             return Err(code);
         }
     }
@@ -246,7 +187,7 @@ pub(crate) fn release(owner: &uv_loop_t) {
     owner.inotify_watchers.set(ptr::null_mut());
     let _ = socket::close(owner.inotify_fd.replace(-1));
     // SAFETY: taken off the loop; handles that were closed have left their records.
-    unsafe { table.release() };
+    unsafe { release_table(table) };
 }
 
 /// The part of uv_loop_fork: the old descriptor is the parent's. Started handles watch their paths
@@ -256,11 +197,12 @@ pub(crate) fn release(owner: &uv_loop_t) {
 /// As uv_fs_event_start, from the first path that cannot be watched any more. Its handle stays
 /// started and hears nothing; the other handles work.
 pub(crate) fn after_fork(owner: &uv_loop_t) -> Result<(), c_int> {
-    let Some(old) = table(owner) else { return Ok(()) };
+    let trees = recursive::after_fork(owner);
+    let Some(old) = table(owner) else { return trees };
     let old_fd = owner.inotify_fd.get();
     watch::close(owner, &owner.inotify_read_watcher);
     open(owner)?;
-    let mut result = Ok(());
+    let mut result = trees;
     // SAFETY: handles on the loop's list are live. When each has left its old record, the old
     // table may go.
     unsafe {
@@ -278,7 +220,7 @@ pub(crate) fn after_fork(owner: &uv_loop_t) -> Result<(), c_int> {
                 result = result.and(attach(this));
             }
         }
-        old.release();
+        release_table(old);
     }
     let _ = socket::close(old_fd);
     result
@@ -301,6 +243,7 @@ pub unsafe extern "C" fn uv_fs_event_init(
         this.cb.set(None);
         this.wd.set(-1);
         list::init(&raw const this.watchers);
+        recursive::tree_of(this).set(0);
     }
     0
 }
@@ -308,11 +251,13 @@ pub unsafe extern "C" fn uv_fs_event_init(
 /// `int uv_fs_event_start(uv_fs_event_t*, uv_fs_event_cb, const char* path, unsigned int flags)`:
 /// calls whenever the file at `path` changes or, if it is a folder, an entry of it. What happens in
 /// folders below is not told. The path is looked up now: the handle stays with the file it found,
-/// wherever that moves. `flags` are accepted and change nothing on Linux.
+/// wherever that moves. `flags` change nothing, as in libuv on Linux; only if the loop was told
+/// `UVRING_FS_EVENT_RECURSIVE` (`uvring_loop_configure`), `UV_FS_EVENT_RECURSIVE` on a folder has
+/// all folders below it watched, too, and new ones as they come; see the module `recursive`.
 ///
 /// The callback's `filename` is the entry's name in the folder, or the last part of `path` when
 /// `path` itself is meant; it is valid during the callback. `events` are `UV_CHANGE`, `UV_RENAME`
-/// or both. `status` is 0.
+/// or both. `status` is 0, or says what a recursive handle may have missed and why.
 ///
 /// # Returns
 /// 0; `UV_EINVAL` when the handle is started or closing, or `cb` or `path` is NULL; `UV_ENOENT`,
@@ -327,17 +272,11 @@ pub unsafe extern "C" fn uv_fs_event_start(
     path: *const c_char,
     flags: c_uint,
 ) -> c_int {
-    let _ = flags;
     // SAFETY: the caller's promise.
     unsafe {
         let this = &*handle;
         if this.has(handle::flag::ACTIVE) || this.is_closing() || cb.is_none() || path.is_null() {
             return UV_EINVAL;
-        }
-        if table(this.owner()).is_none()
-            && let Err(code) = open(this.owner())
-        {
-            return code;
         }
         let size = libc::strlen(path) + 1;
         let copy = mem::alloc_array::<c_char>(size);
@@ -346,7 +285,13 @@ pub unsafe extern "C" fn uv_fs_event_start(
         }
         copy.copy_from_nonoverlapping(path, size);
         this.path.set(copy);
-        if let Err(code) = attach(this) {
+        let wants_all =
+            flags & UV_FS_EVENT_RECURSIVE != 0 && this.owner().flags.get() & option::RECURSIVE != 0;
+        let attached = match recursive::attach(this, wants_all) {
+            Some(result) => result,
+            None => attach(this),
+        };
+        if let Err(code) = attached {
             this.path.set(ptr::null_mut());
             mem::free(copy.cast());
             return code;
@@ -360,11 +305,14 @@ pub unsafe extern "C" fn uv_fs_event_start(
 /// Has the kernel watch the handle's path, and puts the handle where its number leads.
 fn attach(this: &uv_fs_event_t) -> Result<(), c_int> {
     let owner = this.owner();
+    if table(owner).is_none() {
+        open(owner)?;
+    }
     let Some(table) = table(owner) else { return Err(UV_EINVAL) };
     // SAFETY: the handle's own copy, which ends with a NUL.
     let path = unsafe { CStr::from_ptr(this.path.get()) };
     let wd = inotify::add_watch(descriptor(owner), path, MASK).map_err(status::from_errno)?;
-    let Some(watched) = table.find_or_add(wd) else {
+    let Some(watched) = find_or_add(table, wd) else {
         // Nobody else has this number, or there would be a record.
         let _ = inotify::remove_watch(descriptor(owner), wd);
         return Err(UV_ENOMEM);
@@ -393,6 +341,7 @@ pub(crate) fn stop(this: &uv_fs_event_t) {
         return;
     }
     this.stop();
+    recursive::detach(this);
     let owner = this.owner();
     let wd = this.wd.replace(-1);
     // SAFETY: the link is initialised. The path is the handle's own.
@@ -407,7 +356,7 @@ pub(crate) fn stop(this: &uv_fs_event_t) {
         if watched.count.get() == 0 {
             // It may be gone already, which the kernel has yet to tell us.
             let _ = inotify::remove_watch(descriptor(owner), wd);
-            table.drop_record(watched);
+            drop_record(table, watched);
         }
     }
 }
@@ -447,13 +396,7 @@ pub(crate) fn ready(owner: &uv_loop_t) {
     let mut room = [MaybeUninit::uninit(); ROOM];
     let mut reader = Reader::new(descriptor(owner), &mut room);
     while let Ok(event) = reader.next() {
-        let mut events = 0;
-        if event.events().intersects(CHANGES) {
-            events |= UV_CHANGE as c_int;
-        }
-        if event.events().intersects(!CHANGES) {
-            events |= UV_RENAME as c_int;
-        }
+        let events = kinds(event.events());
         let is_last = event.events().contains(ReadFlags::IGNORED);
         report(owner, event.wd(), event.file_name(), events, is_last);
         // A callback may have forked and given the child's loop another descriptor.
@@ -461,6 +404,13 @@ pub(crate) fn ready(owner: &uv_loop_t) {
             return;
         }
     }
+}
+
+/// What the program is told of what the kernel tells.
+fn kinds(bits: ReadFlags) -> c_int {
+    let change = if bits.intersects(CHANGES) { UV_CHANGE as c_int } else { 0 };
+    let rename = if bits.intersects(!CHANGES) { UV_RENAME as c_int } else { 0 };
+    change | rename
 }
 
 /// Calls the handles of a number.
@@ -488,23 +438,35 @@ fn report(owner: &uv_loop_t, wd: c_int, name: Option<&CStr>, events: c_int, is_l
     }
 }
 
+/// A copy of a path's last part: the callback may stop the handle, which frees the path.
+struct Last([u8; NAME]);
+
+impl Last {
+    fn new() -> Self {
+        Last([0; NAME])
+    }
+
+    /// # Safety
+    /// `path` is a C string.
+    unsafe fn of(&mut self, path: *const c_char) -> &CStr {
+        // SAFETY: the caller's promise.
+        let path = unsafe { os::bytes(path) };
+        let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        let len = last.len().min(NAME - 1);
+        self.0[..len].copy_from_slice(&last[..len]);
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
+}
+
 /// # Safety
 /// `this` is a started handle.
 unsafe fn call_one(owner: &uv_loop_t, this: &uv_fs_event_t, name: Option<&CStr>, events: c_int) {
     let Some(callback) = this.cb.get() else { return };
-    // The callback may stop the handle, which frees the path.
-    let mut copy: [c_char; NAME] = [0; NAME];
+    let mut copy = Last::new();
     let name = match name {
         Some(name) => name.as_ptr(),
-        None => {
-            // SAFETY: a started handle has a path.
-            let path = unsafe { os::bytes(this.path.get()) };
-            let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-            for (to, &byte) in copy[..NAME - 1].iter_mut().zip(last) {
-                *to = byte.cast_signed();
-            }
-            copy.as_ptr()
-        }
+        // SAFETY: a started handle has a path.
+        None => unsafe { copy.of(this.path.get()) }.as_ptr(),
     };
     // SAFETY: the program's function, called with its own handle.
     call::out(owner, || unsafe { callback(this.as_ptr(), name, events, 0) });
@@ -521,6 +483,6 @@ fn forget(owner: &uv_loop_t, watched: &Watched) {
         }
     }
     if let Some(table) = table(owner) {
-        table.drop_record(watched);
+        drop_record(table, watched);
     }
 }
