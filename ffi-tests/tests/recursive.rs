@@ -14,7 +14,7 @@ const SECTIONS: [(&str, &[&str]); 10] = [
     ("deleted", &["await(name) = 1", "uv_is_active(H(&watcher)) = 1", "= ENOENT"]),
     ("in_callback", &["calls = 1", "calls = 2", "open_fds() - fds = 0"]),
     ("odd", &["\"/no/such\", 4) = ENOENT", "\"\", 4) = ENOENT", "depth = 1"]),
-    ("overflow", &["ENOBUFS: seen"]),
+    ("overflow", &["ENOBUFS NULL: seen"]),
     ("limits", &["RECURSIVE) = ENOSPC", "i = 4", "RECURSIVE) = EMFILE", "open_fds() - fds = 0"]),
     ("after_fork", &["status = 0"]),
     (
