@@ -30,7 +30,7 @@ struct connection {
   int handles;         /* open ones; the memory goes with the last */
   int keep_alive;      /* what the answer being sent promises */
   struct file file;    /* what is being sent */
-  uint64_t file_at;    /* bytes of it already read */
+  uint64_t file_at, file_end; /* the part of it that is still to be read */
   char *chunk;         /* the piece of it being written */
   size_t in_at, in_len; /* unread part of `in`: the rest of a pipeline */
   struct http_parser parser;
@@ -89,6 +89,7 @@ struct connection *connection_next(struct connection *conn) {
 static const char *reason(int status) {
   switch (status) {
   case 200: return "OK";
+  case 206: return "Partial Content";
   case 301: return "Moved Permanently";
   case 400: return "Bad Request";
   case 403: return "Forbidden";
@@ -97,6 +98,7 @@ static const char *reason(int status) {
   case 408: return "Request Timeout";
   case 413: return "Content Too Large";
   case 414: return "URI Too Long";
+  case 416: return "Range Not Satisfiable";
   case 431: return "Request Header Fields Too Large";
   case 501: return "Not Implemented";
   case 503: return "Service Unavailable";
@@ -149,7 +151,7 @@ static void on_written(uv_write_t *req, int status);
 static void write_next(struct connection *conn, size_t head_len) {
   uv_buf_t bufs[2];
   unsigned n = 0;
-  uint64_t left = conn->file.fd < 0 ? 0 : conn->file.size - conn->file_at;
+  uint64_t left = conn->file.fd < 0 ? 0 : conn->file_end - conn->file_at;
   size_t want = left < CHUNK_SIZE ? (size_t) left : CHUNK_SIZE;
   ssize_t got;
 
@@ -188,11 +190,31 @@ static void on_written(uv_write_t *req, int status) {
   } else if (status != 0) {
     conn->phase = READING; /* nothing is under way any more */
     connection_close(conn);
-  } else if (conn->file.fd >= 0 && conn->file_at < conn->file.size) {
+  } else if (conn->file.fd >= 0 && conn->file_at < conn->file_end) {
     write_next(conn, 0);
   } else {
     answered(conn);
   }
+}
+
+/* Which part of the open file to send: 200, 206, or 416 if there is none. */
+static int choose_part(struct connection *conn) {
+  const struct http_parser *p = &conn->parser;
+  uint64_t size = conn->file.size;
+
+  conn->file_at = 0;
+  conn->file_end = size;
+  if (p->range == HTTP_WHOLE || p->method != HTTP_GET)
+    return 200;
+  if (p->range == HTTP_TAIL) {
+    if (p->to < size)
+      conn->file_at = size - p->to;
+    return p->to == 0 || size == 0 ? 416 : 206;
+  }
+  conn->file_at = p->from;
+  if (p->to < size)
+    conn->file_end = p->to + 1;
+  return p->from < size ? 206 : 416;
 }
 
 static void answer(struct connection *conn, int status) {
@@ -202,9 +224,22 @@ static void answer(struct connection *conn, int status) {
   unsigned long long length;
   int head_len, note_len = 0;
 
-  if (status == 200) {
-    length = conn->file.size;
+  if (status == 200)
+    status = choose_part(conn);
+  if (status == 416) {
+    snprintf(extra, sizeof(extra), "Content-Range: bytes */%llu\r\n",
+             (unsigned long long) conn->file.size);
+    files_close(&conn->file);
+  }
+  if (status == 200 || status == 206) {
+    length = conn->file_end - conn->file_at;
     type = conn->file.type;
+    snprintf(extra, sizeof(extra), "Accept-Ranges: bytes\r\n");
+    if (status == 206)
+      snprintf(extra, sizeof(extra), "Content-Range: bytes %llu-%llu/%llu\r\n",
+               (unsigned long long) conn->file_at,
+               (unsigned long long) conn->file_end - 1,
+               (unsigned long long) conn->file.size);
   } else {
     note_len = snprintf(note, sizeof(note), "%d %s\n", status, reason(status));
     length = (unsigned long long) note_len;
@@ -224,7 +259,6 @@ static void answer(struct connection *conn, int status) {
       p->method == HTTP_HEAD ? "" : note);
   if (p->method == HTTP_HEAD)
     files_close(&conn->file);
-  conn->file_at = 0;
   conn->server->requests++;
   write_next(conn, (size_t) head_len);
 }

@@ -16,7 +16,8 @@ enum state {
   END_LF
 };
 
-enum header { OTHER_HEADER, HOST, CONNECTION, CONTENT_LENGTH, TRANSFER };
+enum header { OTHER_HEADER, HOST, CONNECTION, CONTENT_LENGTH, TRANSFER,
+              RANGE };
 
 static int is_token(unsigned char c) {
   if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
@@ -70,7 +71,8 @@ static void end_of_name(struct http_parser *p) {
   } known[] = {{"host", HOST},
                {"connection", CONNECTION},
                {"content-length", CONTENT_LENGTH},
-               {"transfer-encoding", TRANSFER}};
+               {"transfer-encoding", TRANSFER},
+               {"range", RANGE}};
   size_t i;
 
   p->header = OTHER_HEADER;
@@ -89,6 +91,42 @@ static void connection_option(struct http_parser *p, const char *s,
     p->keep_alive = 1;
 }
 
+/* Digits to a number, as large as fits. Returns how many there are. */
+static size_t number(const char *s, size_t len, uint64_t *out) {
+  size_t i;
+
+  for (i = 0, *out = 0; i < len && s[i] >= '0' && s[i] <= '9'; i++)
+    *out = *out > (UINT64_MAX - 9) / 10 ? UINT64_MAX
+                                        : *out * 10 + (uint64_t) (s[i] - '0');
+  return i;
+}
+
+/* A Range that is not understood, or names several, is as good as none: the
+ * client asked for a favour and gets the whole (RFC 9110, 14.2). */
+static void one_range(struct http_parser *p, const char *s, size_t len) {
+  uint64_t from, to;
+  size_t before, after;
+
+  p->range = HTTP_WHOLE;
+  if (++p->ranges > 1 || len < 6 || memcmp(s, "bytes=", 6) != 0)
+    return;
+  s += 6;
+  len -= 6;
+  before = number(s, len, &from);
+  if (before == len || s[before] != '-')
+    return;
+  after = number(s + before + 1, len - before - 1, &to);
+  if (before + 1 + after != len || before + after == 0)
+    return;
+  if (after == 0)
+    to = UINT64_MAX; /* to the end */
+  else if (before != 0 && to < from)
+    return;
+  p->range = before == 0 ? HTTP_TAIL : HTTP_PART;
+  p->from = from;
+  p->to = to;
+}
+
 static int end_of_value(struct http_parser *p) {
   size_t len = p->value_len, from = 0, i;
 
@@ -97,7 +135,7 @@ static int end_of_value(struct http_parser *p) {
       return 400;
     if (p->header == CONNECTION)
       p->keep_alive = 0; /* "close" may be in the part that did not fit */
-    len = sizeof(p->value);
+    len = p->header == RANGE ? 0 : sizeof(p->value);
   }
   while (len > 0 && (p->value[len - 1] == ' ' || p->value[len - 1] == '\t'))
     len--;
@@ -116,6 +154,9 @@ static int end_of_value(struct http_parser *p) {
       if (p->value[i] != '0')
         p->has_body = 1;
     }
+    break;
+  case RANGE:
+    one_range(p, p->value, len);
     break;
   case TRANSFER:
     /* Together with a length it is how requests are smuggled. */

@@ -3,11 +3,15 @@
 #define HTTP_PARSER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define HTTP_TARGET_MAX 4096 /* bytes of the request target */
 #define HTTP_HEAD_MAX 16384  /* bytes of the whole head */
 
 enum http_method { HTTP_OTHER, HTTP_GET, HTTP_HEAD };
+
+/* HTTP_PART: bytes `from` to `to`, both included; HTTP_TAIL: the last `to`. */
+enum http_range { HTTP_WHOLE, HTTP_PART, HTTP_TAIL };
 
 struct http_parser {
   int state;
@@ -19,12 +23,15 @@ struct http_parser {
   int header;      /* which of those headers it is */
   int hosts;       /* Host headers seen */
   int lengths;     /* Content-Length headers seen */
+  int ranges;      /* Range headers seen */
 
   /* What the request says, true once http_parse answers HTTP_COMPLETE. */
   enum http_method method;
   int minor;      /* the y of HTTP/1.y */
   int keep_alive; /* whether the connection outlives the answer */
   int has_body;   /* a body follows the head */
+  enum http_range range; /* what is asked for; several ranges: HTTP_WHOLE */
+  uint64_t from, to;
   char target[HTTP_TARGET_MAX + 1];
   size_t target_len;
 };

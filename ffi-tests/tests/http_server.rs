@@ -207,6 +207,8 @@ fn good_clients(backend: Backend) {
     // 1.0 knows neither Host nor keep-alive.
     assert_eq!(body(&server.say(b"GET /a.txt HTTP/1.0\r\n\r\n")), b"hello\n");
 
+    ranges(&server);
+
     // A pipeline: sent at once, answered in order.
     let mut pipeline = "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n".repeat(30);
     pipeline += "HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -233,6 +235,46 @@ fn good_clients(backend: Backend) {
     stream.read_to_end(&mut answer).unwrap();
     assert!(body(&answer) == big(), "big.bin differs");
     server.end();
+}
+
+/// Single ranges are parts; what is no single range is answered whole.
+fn ranges(server: &Server) {
+    let whole = big();
+    let size = whole.len();
+    for (range, want) in [
+        ("bytes=0-0", Some(0..1)),
+        ("bytes=100-299999", Some(100..300_000)),
+        ("Bytes=7999999-", Some(size - 1..size)),
+        ("bytes=5-99999999999999999999999999", Some(5..size)),
+        ("bytes=-3", Some(size - 3..size)),
+        ("bytes=-99999999", Some(0..size)),
+        ("bytes=0-1,4-5", None),
+        ("bytes=3-2", None),
+        ("bytes=-", None),
+        ("bytes=a-b", None),
+        ("lines=1-2", None),
+    ] {
+        let head = format!("GET /big.bin HTTP/1.0\r\nRange: {range}\r\n\r\n");
+        let answer = server.say(head.as_bytes());
+        let (code, part) = want.map_or((200, 0..size), |part| (206, part));
+        assert_eq!(status(&answer), code, "{range}");
+        assert!(body(&answer) == &whole[part.clone()], "{range}: other bytes");
+        let says = format!("\r\nContent-Range: bytes {}-{}/{size}\r\n", part.start, part.end - 1);
+        let text = String::from_utf8_lossy(&answer[..300.min(answer.len())]).into_owned();
+        assert_eq!(text.contains(&says), code == 206, "{text}");
+    }
+    for (target, range) in
+        [("/a.txt", "bytes=6-"), ("/a.txt", "bytes=-0"), ("/empty.css", "bytes=-1")]
+    {
+        let head = format!("GET {target} HTTP/1.0\r\nRange: {range}\r\n\r\n");
+        let answer = server.say(head.as_bytes());
+        assert_eq!(status(&answer), 416, "{target} {range}");
+        assert!(String::from_utf8_lossy(&answer).contains("\r\nContent-Range: bytes */"));
+    }
+    let twice = server.say(b"GET /a.txt HTTP/1.0\r\nRange: bytes=0-0\r\nRange: bytes=1-1\r\n\r\n");
+    assert_eq!(body(&twice), b"hello\n");
+    let head = server.say(b"HEAD /a.txt HTTP/1.0\r\nRange: bytes=0-0\r\n\r\n");
+    assert_eq!(status(&head), 200);
 }
 
 /// One of each kind of bad client.
