@@ -25,6 +25,62 @@ typedef enum {
   UVRING_BACKEND_IO_URING = 2
 } uvring_backend;
 
+/* Facts of a datagram, or'ed: what uvring_udp_set_recv_info asks for. */
+typedef enum {
+  /* The type of service, with the ECN bits. */
+  UVRING_UDP_RECV_TOS = 1,
+  /* Hops it may still travel. */
+  UVRING_UDP_RECV_TTL = 2,
+  /* The address it was sent to, and the interface it came in on. */
+  UVRING_UDP_RECV_PKTINFO = 4,
+  /* The kernel may put datagrams of one sender together. */
+  UVRING_UDP_RECV_GRO = 8
+} uvring_udp_recv_flags;
+
+/* Members of uvring_udp_send_opts_t that count, or'ed. */
+typedef enum {
+  /* tos */
+  UVRING_UDP_SEND_TOS = 1,
+  /* segment_size */
+  UVRING_UDP_SEND_SEGMENT = 2,
+  /* src and ifindex */
+  UVRING_UDP_SEND_PKTINFO = 4
+} uvring_udp_send_flags;
+
+/* What is known of a datagram besides its bytes and its sender. */
+struct uvring_udp_recv_info_s {
+  /* Which of the following are known: UVRING_UDP_RECV_*. */
+  unsigned int valid;
+  /* Type of service or traffic class; the lower two bits are ECN. */
+  int tos;
+  /* Hops left. */
+  int ttl;
+  /* Interface it came in on. */
+  unsigned int ifindex;
+  /* Bytes of each of the datagrams that were put together, but the last. */
+  unsigned int segment_size;
+  /* Address it was sent to; the port is 0. */
+  struct sockaddr_storage dst;
+};
+
+typedef struct uvring_udp_recv_info_s uvring_udp_recv_info_t;
+
+/* How one datagram is to be sent. */
+struct uvring_udp_send_opts_s {
+  /* Which of the following count: UVRING_UDP_SEND_*. */
+  unsigned int flags;
+  /* Type of service or traffic class, 0 to 255; the lower two bits are ECN. */
+  int tos;
+  /* The kernel cuts the bytes into datagrams of this many, 1 to 65535; the last may be shorter. */
+  unsigned int segment_size;
+  /* Interface to send from; 0 is any. */
+  unsigned int ifindex;
+  /* Address to send from; its port does not count. */
+  struct sockaddr_storage src;
+};
+
+typedef struct uvring_udp_send_opts_s uvring_udp_send_opts_t;
+
 /* "epoll" or "io_uring". */
 UV_EXTERN const char *uvring_loop_backend_name(const uv_loop_t *owner);
 
@@ -36,6 +92,42 @@ UV_EXTERN int uvring_loop_configure(uv_loop_t *owner, uvring_option option, size
 
 /* Whether what one callback writes on this stream is gathered. On by default. */
 UV_EXTERN int uvring_stream_set_coalescing(uv_stream_t *stream, int on);
+
+/* The MTU of the path to the peer, in bytes, as far as it is known. */
+UV_EXTERN int uvring_udp_get_mtu(const uv_udp_t *handle, int *mtu);
+
+/* What is known of the datagram that the running receive callback was called for.
+ * info->valid tells which members were filled in; the others are 0. */
+UV_EXTERN int uvring_udp_recv_info(const uv_udp_t *handle, uvring_udp_recv_info_t *info);
+
+/* uv_udp_send with options, which need not outlive the call; NULL: none. */
+UV_EXTERN int uvring_udp_send2(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t *bufs,
+    unsigned int nbufs, const struct sockaddr *addr, const uvring_udp_send_opts_t *opts,
+    uv_udp_send_cb send_cb);
+
+/* Not 0: what is sent from now on is not cut into fragments anywhere on its way, and the
+ * path's known MTU is not heeded, as a program that looks for the MTU wants it; longer than
+ * the interface allows is UV_EMSGSIZE. 0: fragments are allowed. */
+UV_EXTERN int uvring_udp_set_dontfrag(uv_udp_t *handle, int on);
+
+/* Of sockets that share a port (UV_UDP_REUSEPORT), this one is preferred for datagrams that
+ * cpu handles. */
+UV_EXTERN int uvring_udp_set_incoming_cpu(uv_udp_t *handle, int cpu);
+
+/* What is to be known of each datagram, one or more UVRING_UDP_RECV_*; replaces what was
+ * asked for before. With UVRING_UDP_RECV_GRO one callback may get several datagrams of one
+ * sender, put together: see segment_size. */
+UV_EXTERN int uvring_udp_set_recv_info(uv_udp_t *handle, unsigned int mask);
+
+/* The type of service (IPv4) or traffic class (IPv6) of what is sent from now on, 0 to 255.
+ * The lower two bits are the ECN codepoint. */
+UV_EXTERN int uvring_udp_set_tos(uv_udp_t *handle, int tos);
+
+/* uv_udp_try_send2 with options for each datagram; opts and each of its entries may be NULL:
+ * none. */
+UV_EXTERN int uvring_udp_try_send3(uv_udp_t *handle, unsigned int count, uv_buf_t **bufs,
+    unsigned int *nbufs, struct sockaddr **addrs, const uvring_udp_send_opts_t **opts,
+    unsigned int flags);
 
 /* uvring's own version, such as "0.1.0". */
 UV_EXTERN const char *uvring_version(void);

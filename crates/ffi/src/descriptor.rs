@@ -6,7 +6,7 @@ use uvring_core::socket;
 
 use crate::abi::*;
 use crate::handle::{Handle, watch_of};
-use crate::{status, stream};
+use crate::{status, stream, udp};
 
 /// `int uv_fileno(const uv_handle_t*, uv_os_fd_t*)`: the descriptor of a TCP, pipe, TTY, UDP or
 /// poll handle. What the handle has yet to send goes out first, so that a program that uses the
@@ -25,8 +25,12 @@ pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd
         if (*handle).is_closing() || (*watch).fd.get() == -1 {
             return UV_EBADF;
         }
-        if matches!((*handle).r#type.get(), UV_TCP | UV_NAMED_PIPE | UV_TTY) {
-            stream::send_deferred(&*handle.cast::<uv_stream_t>());
+        match (*handle).r#type.get() {
+            UV_TCP | UV_NAMED_PIPE | UV_TTY => {
+                stream::send_deferred(&*handle.cast::<uv_stream_t>());
+            }
+            UV_UDP => udp::send_gathered(&*handle.cast::<uv_udp_t>()),
+            _ => {}
         }
         *fd = (*watch).fd.get();
         0

@@ -57,6 +57,17 @@ pub(crate) fn run_late(owner: &uv_loop_t) {
     }
 }
 
+/// Sends what a handle has gathered.
+pub(crate) fn send(handle: &uv_handle_t) {
+    // SAFETY: the type says what the handle really is; only these two kinds gather.
+    unsafe {
+        match handle.r#type.get() {
+            UV_UDP => udp::send_gathered(&*core::ptr::from_ref(handle).cast()),
+            _ => stream::send(&*core::ptr::from_ref(handle).cast()),
+        }
+    }
+}
+
 /// A handle was fed: something of it finished without the kernel's saying so.
 pub(crate) fn fed(owner: &uv_loop_t, watch: &Watch) {
     ready(owner, watch, OUT);

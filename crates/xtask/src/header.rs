@@ -47,7 +47,12 @@ const PRELUDE: &[&str] = &[
     "uv_fs_type",
     "uvring_option",
     "uvring_backend",
+    "uvring_udp_recv_flags",
+    "uvring_udp_send_flags",
 ];
+
+/// How names of `uvring.h` begin.
+const OWN: &str = "uvring_";
 
 /// Types whose C name carries a tag.
 const RENAMED: &[(&str, &str)] = &[
@@ -118,6 +123,8 @@ struct Item {
 struct Declarations {
     /// `typedef struct A B;`
     names: Vec<String>,
+    /// The same, and the structures themselves, for `uvring.h`.
+    own: Vec<String>,
     callbacks: Vec<Item>,
     structs: Vec<Item>,
     /// By name.
@@ -155,9 +162,13 @@ impl Declarations {
             // The prelude's own names come along as references only.
             if rest.starts_with("uv_") {
                 self.names.push(code);
+            } else if rest.starts_with(OWN) {
+                self.own.push(format!("{code}\n"));
             }
         } else if code.starts_with("typedef") {
             self.callbacks.push(Item { doc, code });
+        } else if code.strip_prefix("struct ").is_some_and(|rest| rest.starts_with(OWN)) {
+            self.own.push(format!("{}{code}\n", comment(&doc)?));
         } else if code.starts_with("struct") || code.starts_with("union") {
             if !code.starts_with("union uv__req_scratch") {
                 self.structs.push(Item { doc: String::new(), code });
@@ -204,7 +215,7 @@ impl Declarations {
             let mut members: Vec<&String> = self
                 .functions
                 .keys()
-                .filter(|name| !name.starts_with("uvring_") && subject_of(name) == subject)
+                .filter(|name| !name.starts_with(OWN) && subject_of(name) == subject)
                 .collect();
             members.sort_by_key(|name| self.order.get(*name));
             if members.is_empty() {
@@ -222,8 +233,11 @@ impl Declarations {
     /// The whole of `uvring.h`.
     fn uvring_h(&self) -> Result<String> {
         let mut out = String::from(RING_HEAD);
+        for code in &self.own {
+            write!(out, "\n{code}")?;
+        }
         for (name, item) in &self.functions {
-            if name.starts_with("uvring_") {
+            if name.starts_with(OWN) {
                 out.push('\n');
                 item.write(&mut out)?;
             }
@@ -337,6 +351,28 @@ typedef enum {
   UVRING_BACKEND_EPOLL = 1,
   UVRING_BACKEND_IO_URING = 2
 } uvring_backend;
+
+/* Facts of a datagram, or'ed: what uvring_udp_set_recv_info asks for. */
+typedef enum {
+  /* The type of service, with the ECN bits. */
+  UVRING_UDP_RECV_TOS = 1,
+  /* Hops it may still travel. */
+  UVRING_UDP_RECV_TTL = 2,
+  /* The address it was sent to, and the interface it came in on. */
+  UVRING_UDP_RECV_PKTINFO = 4,
+  /* The kernel may put datagrams of one sender together. */
+  UVRING_UDP_RECV_GRO = 8
+} uvring_udp_recv_flags;
+
+/* Members of uvring_udp_send_opts_t that count, or'ed. */
+typedef enum {
+  /* tos */
+  UVRING_UDP_SEND_TOS = 1,
+  /* segment_size */
+  UVRING_UDP_SEND_SEGMENT = 2,
+  /* src and ifindex */
+  UVRING_UDP_SEND_PKTINFO = 4
+} uvring_udp_send_flags;
 "#;
 
 const RING_TAIL: &str = r"

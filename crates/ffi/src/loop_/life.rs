@@ -89,7 +89,13 @@ unsafe fn make_inner(
         (&raw mut (*inner).serial).write(Cell::new(0));
         (&raw mut (*inner).coalesce).write(Cell::new(settings.coalesce));
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
-        (&raw mut (*inner).send).write(crate::stream::send);
+        (&raw mut (*inner).send).write(crate::dispatch::send);
+        (&raw mut (*inner).batch).write(Cell::new(0));
+        (&raw mut (*inner).held).write(Link::new());
+        list::init(&raw const (*inner).held);
+        (&raw mut (*inner).sent).write(Link::new());
+        list::init(&raw const (*inner).sent);
+        (&raw mut (*inner).datagram).write(Cell::new((ptr::null(), ptr::null())));
         (&raw mut (*inner).metrics).write(Metrics::default());
         (&raw mut (*inner).finished).write(Finished::new());
         (*inner).finished.init();

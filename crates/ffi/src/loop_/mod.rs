@@ -73,8 +73,16 @@ pub(crate) struct Inner {
     pub(crate) coalesce: Cell<bool>,
     /// Look this long for events before sleeping.
     pub(crate) spin_us: Cell<u32>,
-    /// Sends what a stream has gathered: given by the streams' layer, which is above this one.
-    pub(crate) send: fn(&uv_stream_t),
+    /// Sends what a stream or a UDP handle has gathered: given by the layers above this one.
+    pub(crate) send: fn(&uv_handle_t),
+    /// Not 0 while one UDP handle's callbacks come one after the other; see `call::batch`.
+    pub(crate) batch: Cell<u64>,
+    /// UDP handles that send when those are over.
+    pub(crate) held: Link,
+    /// Watches of UDP handles with requests that are done; see `watch::feed_once_a_round`.
+    pub(crate) sent: Link,
+    /// The UDP handle whose receive callback runs, and the header of its datagram; or null.
+    pub(crate) datagram: Cell<(*const uv_udp_t, *const libc::msghdr)>,
     pub(crate) metrics: Metrics,
     /// Requests that need no more than their callback.
     pub(crate) finished: finished::Finished,

@@ -32,6 +32,7 @@ pub unsafe extern "C" fn uv_run(owner: *mut uv_loop_t, mode: uv_run_mode) -> c_i
         owner.update_time();
     }
     let outer = owner.inner().thread.replace(registry::this_thread());
+    let batch = owner.inner().batch.replace(0);
     // Run from inside a callback: what that has written so far does not wait for its end.
     super::call::send_deferred(owner);
     if mode == UV_RUN_DEFAULT && alive && owner.stop_flag.get() == 0 {
@@ -47,13 +48,14 @@ pub unsafe extern "C" fn uv_run(owner: *mut uv_loop_t, mode: uv_run_mode) -> c_i
     }
     owner.stop_flag.set(0);
     leave(owner);
+    owner.inner().batch.set(batch);
     owner.inner().thread.set(outer);
     c_int::from(alive)
 }
 
 fn turn(owner: &uv_loop_t, mode: uv_run_mode) {
     let can_sleep = !has_fed(owner) && is_idle_free(owner);
-    run_fed(owner);
+    run_round(owner);
     idle::run(owner);
     prepare::run(owner);
     let may_sleep = mode == UV_RUN_DEFAULT || (mode == UV_RUN_ONCE && can_sleep);
@@ -65,7 +67,7 @@ fn turn(owner: &uv_loop_t, mode: uv_run_mode) {
         if !has_fed(owner) {
             break;
         }
-        run_fed(owner);
+        run_round(owner);
     }
     check::run(owner);
     close::run(owner);
@@ -95,8 +97,11 @@ fn leave(owner: &uv_loop_t) {
 
 /// Whether work was fed.
 pub(super) fn has_fed(owner: &uv_loop_t) -> bool {
-    // SAFETY: the list head of an initialised loop.
-    unsafe { !list::is_empty(&raw const owner.pending_queue) }
+    // SAFETY: the list heads of an initialised loop.
+    unsafe {
+        !list::is_empty(&raw const owner.pending_queue)
+            || !list::is_empty(&raw const owner.inner().sent)
+    }
 }
 
 fn is_idle_free(owner: &uv_loop_t) -> bool {
@@ -104,9 +109,22 @@ fn is_idle_free(owner: &uv_loop_t) -> bool {
     unsafe { list::is_empty(&raw const owner.idle_handles) }
 }
 
-/// Looks at every handle that was fed; what is fed meanwhile waits for the next round.
+/// Looks at every handle that was fed, those too that wait for this; what is fed meanwhile waits for
+/// the next round.
+fn run_round(owner: &uv_loop_t) {
+    // SAFETY: the lists hold `pending` links of live watches, each on one of the two.
+    unsafe {
+        while let Some(link) = list::pop_front(&raw const owner.inner().sent) {
+            list::push_back(&raw const owner.pending_queue, link);
+        }
+    }
+    run_fed(owner);
+}
+
+/// Looks at every handle that was fed and does not wait for a round of its own.
 pub(super) fn run_fed(owner: &uv_loop_t) {
-    if !has_fed(owner) {
+    // SAFETY: the list head of an initialised loop.
+    if unsafe { list::is_empty(&raw const owner.pending_queue) } {
         return;
     }
     let round = Link::new();
@@ -143,6 +161,7 @@ pub(super) fn backend_timeout(owner: &uv_loop_t) -> c_int {
     // SAFETY: list heads of an initialised loop; entries of its wheel are live timers.
     unsafe {
         let waiting = !list::is_empty(&raw const owner.watcher_queue)
+            || !list::is_empty(&raw const inner.held)
             || !list::is_empty(&raw const inner.woken)
             || !list::is_empty(&raw const inner.ripe);
         if waiting || inner.driver().has_work() || is_busy(owner) {

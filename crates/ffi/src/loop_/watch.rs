@@ -111,6 +111,18 @@ pub(crate) fn feed(owner: &uv_loop_t, watch: &Watch) {
     }
 }
 
+/// [`feed`] that does not wait for the next event only, but for all of the poll's: who sends from
+/// each callback of a send would otherwise send once for each event, and flood who receives.
+pub(crate) fn feed_once_a_round(owner: &uv_loop_t, watch: &Watch) {
+    // SAFETY: as in `feed`.
+    unsafe {
+        let link = &raw const watch.pending;
+        if list::is_empty(link) {
+            list::push_back(&raw const owner.inner().sent, link);
+        }
+    }
+}
+
 /// Undoes [`feed`].
 pub(crate) fn unfeed(watch: &Watch) {
     // SAFETY: `init` initialised the link.

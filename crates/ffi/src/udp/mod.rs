@@ -2,12 +2,16 @@
 //!
 //! ```text
 //!   mod     making a handle, its socket, its addresses, its end; what the loop calls
-//!   send    requests, in the order they came        try_send   what goes out at once or not at all
-//!   recv    datagrams and error reports             option     multicast, TTL, broadcast
-//!   sys     the system calls on datagrams
+//!   send     requests, in the order they came       try_send   what goes out at once or not at all
+//!   recv     datagrams and error reports            info       what came with a datagram
+//!   option   multicast, TTL, broadcast              path       how the network treats datagrams
+//!   control  per-send options                       sys        the system calls on datagrams
 //! ```
 
+mod control;
+mod info;
 mod option;
+mod path;
 mod recv;
 mod send;
 mod sys;
@@ -19,12 +23,16 @@ use libc::{sockaddr, sockaddr_in, sockaddr_in6};
 use uvring_core::driver::ready::{ERR, IN, OUT};
 use uvring_core::list;
 
+pub use self::info::*;
 pub use self::option::*;
+pub use self::path::*;
 pub use self::recv::*;
+pub(crate) use self::send::send_gathered;
 pub use self::send::*;
 pub use self::try_send::*;
 use crate::abi::*;
 use crate::handle::{self, Handle, flag};
+use crate::loop_::call;
 use crate::loop_::watch::{self, tag};
 use crate::status;
 
@@ -32,6 +40,8 @@ use crate::status;
 const CONNECTED: u32 = 0x0200_0000;
 /// The program lends buffers for several datagrams.
 const RECVMMSG: u32 = 0x0400_0000;
+/// The program wants to know more of each datagram than the sender.
+const RECV_INFO: u32 = 0x0800_0000;
 
 const BIND_FLAGS: c_uint =
     UV_UDP_IPV6ONLY | UV_UDP_REUSEADDR | UV_UDP_REUSEPORT | UV_UDP_LINUX_RECVERR;
@@ -191,6 +201,7 @@ pub unsafe extern "C" fn uv_udp_connect(handle: *mut uv_udp_t, addr: *const sock
         if !udp.has(CONNECTED) {
             return UV_ENOTCONN;
         }
+        send_gathered(udp);
         let code = sys::disconnect(fd_of(udp));
         if code == 0 {
             udp.clear(CONNECTED);
@@ -203,6 +214,7 @@ pub unsafe extern "C" fn uv_udp_connect(handle: *mut uv_udp_t, addr: *const sock
         if udp.has(CONNECTED) {
             return UV_EISCONN;
         }
+        send_gathered(udp);
         let mut code = bind_any(udp, c_int::from((*addr).sa_family), 0);
         if code == 0 {
             code = sys::connect(fd_of(udp), addr, len);
@@ -338,7 +350,7 @@ fn stop_if_idle(udp: &uv_udp_t) {
 /// requests are done without its saying so, which comes as `OUT`.
 pub(crate) fn ready(udp: &uv_udp_t, mask: u32) {
     if mask & (IN | ERR) != 0 {
-        recv::on_readable(udp, mask & ERR != 0);
+        call::batch(udp.owner(), || recv::on_readable(udp, mask & ERR != 0));
     }
     // The callback may have closed the handle.
     if mask & (OUT | ERR) != 0 && !udp.is_closing() {
@@ -348,6 +360,7 @@ pub(crate) fn ready(udp: &uv_udp_t, mask: u32) {
 
 /// First part of uv_close: nothing comes in or goes out any more.
 pub(crate) fn close(udp: &uv_udp_t) {
+    send_gathered(udp);
     watch::close(udp.owner(), &udp.io_watcher);
     udp.stop();
     let fd = udp.io_watcher.fd.replace(-1);

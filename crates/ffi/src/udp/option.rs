@@ -5,7 +5,7 @@ use core::mem;
 
 use libc::{in_addr, sockaddr_in, sockaddr_in6};
 
-use super::{bind_any, fd_of, is_open_udp, sys};
+use super::{bind_any, fd_of, is_open_udp, send_gathered, sys};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::inet::{uv_ip4_addr, uv_ip6_addr};
@@ -67,7 +67,13 @@ unsafe fn interface_v6(text: *const c_char) -> Result<c_uint, c_int> {
     unsafe { parse_v6(text) }.map(|addr| addr.sin6_scope_id).ok_or(UV_EINVAL)
 }
 
-fn code_of(result: Result<(), c_int>) -> c_int {
+/// Sets a socket option. What was sent before goes out as it was.
+fn set<T>(udp: &uv_udp_t, level: c_int, name: c_int, value: &T) -> Result<(), c_int> {
+    send_gathered(udp);
+    sys::set(fd_of(udp), level, name, value)
+}
+
+pub(super) fn code_of(result: Result<(), c_int>) -> c_int {
     result.err().unwrap_or(0)
 }
 
@@ -124,7 +130,7 @@ unsafe fn join_v4(
     // SAFETY: the caller's promise.
     code_of(unsafe { interface_v4(interface) }.and_then(|imr_interface| {
         let mreq = libc::ip_mreq { imr_multiaddr: group, imr_interface };
-        sys::set(fd_of(udp), libc::IPPROTO_IP, name, &mreq)
+        set(udp, libc::IPPROTO_IP, name, &mreq)
     }))
 }
 
@@ -151,7 +157,7 @@ unsafe fn join_v6(
     // SAFETY: the caller's promise.
     code_of(unsafe { interface_v6(interface) }.and_then(|ipv6mr_interface| {
         let mreq = libc::ipv6_mreq { ipv6mr_multiaddr: group, ipv6mr_interface };
-        sys::set(fd_of(udp), libc::IPPROTO_IPV6, name, &mreq)
+        set(udp, libc::IPPROTO_IPV6, name, &mreq)
     }))
 }
 
@@ -213,7 +219,7 @@ unsafe fn join_source_v4(
             imr_interface,
             imr_sourceaddr: source.sin_addr,
         };
-        sys::set(fd_of(udp), libc::IPPROTO_IP, name, &mreq)
+        set(udp, libc::IPPROTO_IP, name, &mreq)
     }))
 }
 
@@ -246,7 +252,7 @@ unsafe fn join_source_v6(
             req.gsr_interface = index;
             (&raw mut req.gsr_group).cast::<sockaddr_in6>().write(group);
             (&raw mut req.gsr_source).cast::<sockaddr_in6>().write(source);
-            sys::set(fd_of(udp), libc::IPPROTO_IPV6, name, &req)
+            set(udp, libc::IPPROTO_IPV6, name, &req)
         })
     })
 }
@@ -266,9 +272,8 @@ pub unsafe extern "C" fn uv_udp_set_multicast_interface(
 ) -> c_int {
     // SAFETY: the caller's promise.
     let udp = unsafe { &*handle };
-    let v4 = |addr: in_addr| sys::set(fd_of(udp), libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &addr);
-    let v6 =
-        |index: c_uint| sys::set(fd_of(udp), libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, &index);
+    let v4 = |addr: in_addr| set(udp, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &addr);
+    let v6 = |index: c_uint| set(udp, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, &index);
     if interface_addr.is_null() {
         let any = in_addr { s_addr: libc::INADDR_ANY };
         return code_of(if udp.has(flag::IPV6) { v6(0) } else { v4(any) });
@@ -287,9 +292,9 @@ fn set_byte(udp: &uv_udp_t, name_v4: c_int, name_v6: c_int, value: c_int) -> c_i
         return UV_EINVAL;
     }
     code_of(if udp.has(flag::IPV6) {
-        sys::set(fd_of(udp), libc::IPPROTO_IPV6, name_v6, &value)
+        set(udp, libc::IPPROTO_IPV6, name_v6, &value)
     } else {
-        sys::set(fd_of(udp), libc::IPPROTO_IP, name_v4, &value)
+        set(udp, libc::IPPROTO_IP, name_v4, &value)
     })
 }
 
@@ -349,5 +354,5 @@ pub unsafe extern "C" fn uv_udp_set_ttl(handle: *mut uv_udp_t, ttl: c_int) -> c_
 pub unsafe extern "C" fn uv_udp_set_broadcast(handle: *mut uv_udp_t, on: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let udp = unsafe { &*handle };
-    code_of(sys::set(fd_of(udp), libc::SOL_SOCKET, libc::SO_BROADCAST, &on))
+    code_of(set(udp, libc::SOL_SOCKET, libc::SO_BROADCAST, &on))
 }

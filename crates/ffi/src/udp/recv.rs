@@ -7,7 +7,7 @@ use core::ptr;
 use libc::{iovec, mmsghdr, msghdr, sockaddr, sockaddr_storage, socklen_t};
 use uvring_core::driver::ready::IN;
 
-use super::{RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle, sys};
+use super::{RECV_INFO, RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle, sys};
 use crate::abi::*;
 use crate::handle::Handle;
 use crate::loop_::{call, watch};
@@ -100,6 +100,19 @@ fn report(
         call::out(udp.owner(), || unsafe { callback(handle, nread, buf, addr, flags) });
     }
     udp.recv_cb.get().is_some() && fd_of(udp) != -1
+}
+
+/// Hands out a datagram, of which uvring_udp_recv_info may tell more while the callback runs.
+fn hand_out(udp: &uv_udp_t, nread: isize, buf: &uv_buf_t, header: &msghdr, flags: c_uint) -> bool {
+    if !udp.has(RECV_INFO) {
+        return report(udp, nread, buf, sender(header), flags);
+    }
+    let datagram = &udp.inner().datagram;
+    let outer = datagram.replace((udp, header));
+    let goes_on = report(udp, nread, buf, sender(header), flags);
+    // The loop, and so this cell, outlives the callback.
+    datagram.set(outer);
+    goes_on
 }
 
 /// A buffer of the program's. `None` when it has none to lend, which is reported.
@@ -206,26 +219,25 @@ fn receive_one(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
     let mut name = MaybeUninit::uninit();
     let mut part = iovec { iov_base: buf.base.cast(), iov_len: buf.len };
     let mut header = header(&mut part, &mut name);
-    // SAFETY: the header names the program's buffer and our address.
+    let mut control = sys::Control::new();
+    if udp.has(RECV_INFO) {
+        control.lend(&mut header);
+    }
+    // SAFETY: the header names the program's buffer, our address and our control room.
     let nread = unsafe { sys::recvmsg(fd_of(udp), &mut header, 0) };
     if nread < 0 {
         return failed(udp, nread as c_int, buf);
     }
-    if report(udp, nread, buf, sender(&header), partial(&header)) {
-        Step::Took(1)
-    } else {
-        Step::Stop
-    }
+    if hand_out(udp, nread, buf, &header, partial(&header)) { Step::Took(1) } else { Step::Stop }
 }
 
 /// Takes one error report: the code, with the offender's address.
 fn receive_error(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
     let mut name = MaybeUninit::uninit();
-    let mut control = sys::Control([MaybeUninit::uninit(); 256]);
+    let mut control = sys::Control::new();
     let mut part = iovec { iov_base: buf.base.cast(), iov_len: buf.len };
     let mut header = header(&mut part, &mut name);
-    header.msg_control = (&raw mut control).cast();
-    header.msg_controllen = size_of::<sys::Control>() as _;
+    control.lend(&mut header);
     // SAFETY: the header names the program's buffer, our address and our control room.
     let nread = unsafe { sys::recvmsg(fd_of(udp), &mut header, libc::MSG_ERRQUEUE) };
     if nread < 0 {
@@ -246,6 +258,7 @@ fn receive_several(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
     let mut names = [const { MaybeUninit::<sockaddr_storage>::uninit() }; sys::BATCH];
     let mut parts = [iovec { iov_base: ptr::null_mut(), iov_len: 0 }; sys::BATCH];
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; sys::BATCH];
+    let mut controls = [const { sys::Control::new() }; sys::BATCH];
     let chunks = (buf.len / DATAGRAM_SIZE).min(sys::BATCH);
     if chunks == 0 {
         return failed(udp, UV_EINVAL, buf);
@@ -255,11 +268,14 @@ fn receive_several(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
             iov_base: buf.base.wrapping_add(index * DATAGRAM_SIZE).cast(),
             iov_len: DATAGRAM_SIZE,
         };
-        let msg_hdr = header(&mut parts[index], &mut names[index]);
+        let mut msg_hdr = header(&mut parts[index], &mut names[index]);
+        if udp.has(RECV_INFO) {
+            controls[index].lend(&mut msg_hdr);
+        }
         headers[index].write(mmsghdr { msg_hdr, msg_len: 0 });
     }
-    // SAFETY: the first `chunks` headers were written above, and name the program's buffer and our
-    // addresses.
+    // SAFETY: the first `chunks` headers were written above, and name the program's buffer, our
+    // addresses and our control rooms.
     let (answer, headers) = unsafe {
         let headers = core::slice::from_raw_parts_mut(headers.as_mut_ptr().cast(), chunks);
         (sys::recvmmsg(fd_of(udp), headers), headers)
@@ -273,7 +289,9 @@ fn receive_several(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
         let chunk = uv_buf_t { base: part.iov_base.cast(), len: part.iov_len };
         let flags = UV_UDP_MMSG_CHUNK | partial(&message.msg_hdr);
         let nread = message.msg_len as isize;
-        if !report(udp, nread, &chunk, sender(&message.msg_hdr), flags) {
+        hand_out(udp, nread, &chunk, &message.msg_hdr, flags);
+        // Who closes the handle still gets the rest, and with it the buffer.
+        if udp.recv_cb.get().is_none() {
             return Step::Stop;
         }
     }

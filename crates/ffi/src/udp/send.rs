@@ -1,8 +1,9 @@
 //! Send requests.
 //!
-//! A request goes out at once when nothing stands before it, and waits for room otherwise. Its
-//! callback comes from the loop in either case, never from inside uv_udp_send. The counters drop
-//! when the callback is about to run, as in libuv.
+//! A request goes out at once when nothing stands before it and it is the handle's first in the
+//! running callback, or in a row of the handle's callbacks; what follows is gathered and goes out
+//! together. Otherwise it waits for room. Its callback comes from the loop in any case, never from
+//! inside uv_udp_send. The counters drop when the callback is about to run, as in libuv.
 
 use core::ffi::{c_int, c_uint};
 use core::mem::MaybeUninit;
@@ -12,9 +13,10 @@ use libc::{mmsghdr, sockaddr};
 use uvring_core::driver::ready::OUT;
 use uvring_core::list::{self, Link};
 
+use super::control::{Options, Room};
 use super::{CONNECTED, bind_any, fd_of, is_open_udp, stop_if_idle, sys};
 use crate::abi::*;
-use crate::handle::Handle;
+use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
 use crate::{mem, misc, req};
 
@@ -69,11 +71,56 @@ pub unsafe extern "C" fn uv_udp_send(
     send_cb: uv_udp_send_cb,
 ) -> c_int {
     // SAFETY: the caller's promise.
+    unsafe { submit(req, &*handle, (bufs, nbufs), addr, Options::NONE, send_cb) }
+}
+
+/// `int uvring_udp_send2(uv_udp_send_t*, uv_udp_t*, const uv_buf_t[], unsigned, const struct
+/// sockaddr*, const uvring_udp_send_opts_t*, uv_udp_send_cb)`: uv_udp_send with options, which need
+/// not outlive the call; NULL: none.
+///
+/// # Returns
+/// As uv_udp_send; `UV_EINVAL` too for an unknown flag, a value out of range and an IPv6 source of
+/// an IPv4 socket; `UV_ENOTSUP`: the kernel cuts no segments (before Linux 4.18).
+///
+/// # Safety
+/// As for uv_udp_send; `opts` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uvring_udp_send2(
+    req: *mut uv_udp_send_t,
+    handle: *mut uv_udp_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    addr: *const sockaddr,
+    opts: *const uvring_udp_send_opts_t,
+    send_cb: uv_udp_send_cb,
+) -> c_int {
+    // SAFETY: the caller's promise.
     unsafe {
-        let udp = &*handle;
+        match Options::of(opts) {
+            Ok(options) => submit(req, &*handle, (bufs, nbufs), addr, options, send_cb),
+            Err(code) => code,
+        }
+    }
+}
+
+/// # Safety
+/// As for [`uv_udp_send`].
+unsafe fn submit(
+    req: *mut uv_udp_send_t,
+    udp: &uv_udp_t,
+    (bufs, nbufs): (*const uv_buf_t, c_uint),
+    addr: *const sockaddr,
+    options: Options,
+    send_cb: uv_udp_send_cb,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
         let mut code = check(udp, bufs, nbufs, addr);
         if code == 0 && !addr.is_null() {
             code = bind_any(udp, c_int::from((*addr).sa_family), 0);
+        }
+        if code == 0 {
+            code = options.fit(udp);
         }
         if code == 0 {
             code = fill(&*req, udp, bufs, nbufs, addr);
@@ -82,6 +129,7 @@ pub unsafe extern "C" fn uv_udp_send(
             return code;
         }
         let req = &*req;
+        options.store(req);
         req.send_cb.set(send_cb);
         req::start(udp.owner(), ptr::from_ref(req).cast_mut().cast(), UV_UDP_SEND);
         udp.send_queue_size.set(udp.send_queue_size.get() + size_of_bufs(req));
@@ -89,11 +137,28 @@ pub unsafe extern "C" fn uv_udp_send(
         udp.start();
         let alone = list::is_empty(&raw const udp.write_queue);
         list::push_back(&raw const udp.write_queue, &raw const req.queue);
-        if alone {
+        if alone && may_gather(udp) {
+            call::send_later(udp);
+        } else if alone {
             flush(udp);
         }
     }
     0
+}
+
+/// Whether this is not the handle's first request in the running callback or row of callbacks.
+fn may_gather(udp: &uv_udp_t) -> bool {
+    let epoch = call::epoch(udp.owner()) as usize;
+    // SAFETY: the second half of `u` holds plain words of a UDP handle.
+    let last = unsafe { udp.u.words[2].replace(epoch) };
+    epoch != 0 && last == epoch && udp.inner().coalesce.get()
+}
+
+/// Gives out what was gathered.
+pub(crate) fn send_gathered(udp: &uv_udp_t) {
+    if udp.has(flag::FLUSH_DUE) {
+        flush(udp);
+    }
 }
 
 /// Copies what the request has to remember.
@@ -169,6 +234,7 @@ fn complete_first(udp: &uv_udp_t, result: isize) {
 
 /// Sends what waits until the socket has no room, or nothing is left. Calls nobody back.
 fn flush(udp: &uv_udp_t) {
+    call::send_no_more(udp);
     let mut blocked = false;
     // SAFETY: the queue holds live requests, whose headers name live memory.
     unsafe {
@@ -191,7 +257,7 @@ fn flush(udp: &uv_udp_t) {
             watch::stop(owner, &udp.io_watcher, OUT);
         }
         if !list::is_empty(&raw const udp.write_completed_queue) {
-            watch::feed(owner, &udp.io_watcher);
+            watch::feed_once_a_round(owner, &udp.io_watcher);
         }
     }
 }
@@ -203,7 +269,9 @@ fn flush(udp: &uv_udp_t) {
 unsafe fn flush_one(udp: &uv_udp_t, req: &uv_udp_send_t) -> bool {
     // SAFETY: the request's buffers and address are valid until its callback.
     let sent = unsafe {
-        let header = sys::header(req.bufs.get(), req.nbufs.get() as usize, address(req));
+        let mut room = Room::new();
+        let mut header = sys::header(req.bufs.get(), req.nbufs.get() as usize, address(req));
+        Options::load(req).attach(udp, &mut header, &mut room);
         sys::sendmsg(fd_of(udp), &header)
     };
     if sent == UV_EAGAIN as isize {
@@ -219,6 +287,7 @@ unsafe fn flush_one(udp: &uv_udp_t, req: &uv_udp_send_t) -> bool {
 /// `first` is the first of the queue.
 unsafe fn flush_batch(udp: &uv_udp_t, first: *const Link) -> bool {
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; sys::BATCH];
+    let mut rooms = [const { Room::new() }; sys::BATCH];
     let mut count = 0;
     // SAFETY: the requests' buffers and addresses are valid until their callbacks; the first
     // `count` headers are written before they are used.
@@ -228,7 +297,8 @@ unsafe fn flush_batch(udp: &uv_udp_t, first: *const Link) -> bool {
             && count < headers.len()
         {
             let req = of_link(link);
-            let msg_hdr = sys::header(req.bufs.get(), req.nbufs.get() as usize, address(req));
+            let mut msg_hdr = sys::header(req.bufs.get(), req.nbufs.get() as usize, address(req));
+            Options::load(req).attach(udp, &mut msg_hdr, &mut rooms[count]);
             headers[count].write(mmsghdr { msg_hdr, msg_len: 0 });
             count += 1;
             next = list::after(&raw const udp.write_queue, link);
@@ -261,6 +331,10 @@ pub(super) fn on_writable(udp: &uv_udp_t) {
 
 /// Runs the callbacks of requests that are done. What they send is for the next time.
 fn finish(udp: &uv_udp_t) {
+    call::batch(udp.owner(), || call_back(udp));
+}
+
+fn call_back(udp: &uv_udp_t) {
     let owner = udp.owner();
     let done = Link::new();
     // SAFETY: `done` stays in place while it is used as a head; the requests on it are live until

@@ -45,6 +45,17 @@ pub(super) fn set<T>(fd: c_int, level: c_int, name: c_int, value: &T) -> Result<
     }
 }
 
+/// Reads a socket option that is an int.
+pub(super) fn get(fd: c_int, level: c_int, name: c_int) -> Result<c_int, c_int> {
+    let mut value: c_int = 0;
+    let mut len = size_of::<c_int>() as socklen_t;
+    // SAFETY: `value` has `len` bytes.
+    match unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &mut len) } {
+        -1 => Err(status::last()),
+        _ => Ok(value),
+    }
+}
+
 /// Sets SO_REUSEADDR and SO_REUSEPORT as the flags say.
 pub(super) fn reuse(fd: c_int, flags: c_uint) -> Result<(), c_int> {
     const ON: c_int = 1;
@@ -117,13 +128,7 @@ pub(super) fn has_peer(fd: c_int) -> bool {
 }
 
 pub(super) fn family(fd: c_int) -> Option<c_int> {
-    let mut value: c_int = 0;
-    let mut len = size_of::<c_int>() as socklen_t;
-    // SAFETY: `value` has `len` bytes.
-    let answer = unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, (&raw mut value).cast(), &mut len)
-    };
-    if answer == 0 { Some(value) } else { None }
+    get(fd, libc::SOL_SOCKET, libc::SO_DOMAIN).ok()
 }
 
 /// A message header for `bufs`, to `addr` (null: the peer).
@@ -251,9 +256,21 @@ pub(super) fn pending(fd: c_int) -> u32 {
     }
 }
 
-/// Room for the control messages of an error report.
+/// Room for the control messages of a datagram or an error report.
 #[repr(C, align(8))]
-pub(super) struct Control(pub(super) [MaybeUninit<u8>; 256]);
+pub(super) struct Control([MaybeUninit<u8>; 256]);
+
+impl Control {
+    pub(super) const fn new() -> Self {
+        Self([MaybeUninit::uninit(); 256])
+    }
+
+    /// Names this room in a header, which the kernel then fills.
+    pub(super) fn lend(&mut self, header: &mut msghdr) {
+        header.msg_control = core::ptr::from_mut(self).cast();
+        header.msg_controllen = size_of::<Self>() as _;
+    }
+}
 
 /// The error and the offender's address in an error report's control messages.
 ///

@@ -6,6 +6,7 @@ use core::ptr;
 
 use libc::{mmsghdr, sockaddr};
 
+use super::control::{Options, Room};
 use super::send::check;
 use super::{bind_any, fd_of, sys};
 use crate::abi::*;
@@ -64,7 +65,42 @@ pub unsafe extern "C" fn uv_udp_try_send2(
     flags: c_uint,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    let udp = unsafe { &*handle };
+    unsafe { send_all(&*handle, count, (bufs, nbufs, addrs, ptr::null_mut()), flags) }
+}
+
+/// `int uvring_udp_try_send3(uv_udp_t*, unsigned, uv_buf_t*[], unsigned[], struct sockaddr*[], const
+/// uvring_udp_send_opts_t*[], unsigned)`: uv_udp_try_send2 with options for each datagram; `opts`
+/// and each of its entries may be NULL: none.
+///
+/// # Returns
+/// As uv_udp_try_send2; for any of the datagrams, and then none is sent: `UV_EINVAL` for an unknown
+/// flag, a value out of range and an IPv6 source of an IPv4 socket, `UV_ENOTSUP`: the kernel cuts no
+/// segments (before Linux 4.18).
+///
+/// # Safety
+/// As for uv_udp_try_send2; `opts` is NULL or has `count` entries, each NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uvring_udp_try_send3(
+    handle: *mut uv_udp_t,
+    count: c_uint,
+    bufs: *mut *mut uv_buf_t,
+    nbufs: *mut c_uint,
+    addrs: *mut *mut sockaddr,
+    opts: *mut *const uvring_udp_send_opts_t,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { send_all(&*handle, count, (bufs, nbufs, addrs, opts), flags) }
+}
+
+/// Buffers, their counts, addresses, options; the latter two may be null.
+type Arrays =
+    (*mut *mut uv_buf_t, *mut c_uint, *mut *mut sockaddr, *mut *const uvring_udp_send_opts_t);
+
+/// # Safety
+/// As for [`uvring_udp_try_send3`].
+unsafe fn send_all(udp: &uv_udp_t, count: c_uint, arrays: Arrays, flags: c_uint) -> c_int {
+    let (bufs, nbufs, addrs, opts) = arrays;
     if udp.r#type.get() != UV_UDP || count == 0 || flags != 0 || fd_of(udp) == -1 {
         return UV_EINVAL;
     }
@@ -74,9 +110,16 @@ pub unsafe extern "C" fn uv_udp_try_send2(
         // SAFETY: `addrs` is NULL or has `count` entries.
         if addrs.is_null() { ptr::null() } else { unsafe { (*addrs.add(index)).cast_const() } }
     };
+    let options = |index: usize| {
+        // SAFETY: `opts` is NULL or has `count` entries, each NULL or valid.
+        if opts.is_null() { Ok(Options::NONE) } else { unsafe { Options::of(*opts.add(index)) } }
+    };
     for index in 0..count {
         // SAFETY: the arrays have `count` entries.
-        let code = unsafe { check(udp, *bufs.add(index), *nbufs.add(index), address(index)) };
+        let mut code = unsafe { check(udp, *bufs.add(index), *nbufs.add(index), address(index)) };
+        if code == 0 {
+            code = options(index).map_or_else(|code| code, |options| options.fit(udp));
+        }
         if code != 0 {
             return code;
         }
@@ -88,12 +131,15 @@ pub unsafe extern "C" fn uv_udp_try_send2(
     while sent < count {
         let batch = (count - sent).min(sys::BATCH);
         let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; sys::BATCH];
+        let mut rooms = [const { Room::new() }; sys::BATCH];
         // SAFETY: the arrays have `count` entries; the first `batch` headers are written before
         // they are used.
         let answer = unsafe {
-            for (slot, index) in headers.iter_mut().zip(sent..sent + batch) {
+            for ((slot, room), index) in headers.iter_mut().zip(&mut rooms).zip(sent..sent + batch)
+            {
                 let parts = *nbufs.add(index) as usize;
-                let msg_hdr = sys::header(*bufs.add(index), parts, address(index));
+                let mut msg_hdr = sys::header(*bufs.add(index), parts, address(index));
+                options(index).unwrap_or(Options::NONE).attach(udp, &mut msg_hdr, room);
                 slot.write(mmsghdr { msg_hdr, msg_len: 0 });
             }
             let headers = core::slice::from_raw_parts_mut(headers.as_mut_ptr().cast(), batch);
