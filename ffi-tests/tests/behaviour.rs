@@ -59,6 +59,8 @@ programs! {
     }
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
+    turns { nested late_write refused }
+    forks { renewed untouched closed }
     datagrams { gathered too_long several stopped refused }
     children {
         ends refused search swapped bad_stdio ignored_sigchld order bad_signal forked
