@@ -181,6 +181,7 @@ fn one_backend(
         progress(&format!("{backend}: {} of {} files", number * BATCH, files.len()));
         bytes += fetch(&server.address, served, batch)?;
     }
+    fetch_ranges(&server.address, served)?;
     progress(&format!("{backend}: {} s of load", LOAD.as_secs()));
     let per_second = if starts("wrk") {
         load_by_wrk(&server.address)?
@@ -233,6 +234,23 @@ fn fetch(address: &str, served: &Path, files: &[String]) -> Result<u64> {
         fs::remove_file(copy(number))?;
     }
     Ok(bytes)
+}
+
+/// Fetches parts of a file: from its middle, its end, and up to its end.
+fn fetch_ranges(address: &str, served: &Path) -> Result<()> {
+    let whole = fs::read(served.join(LOAD_PATH))?;
+    let size = whole.len();
+    ensure!(size > 20, "{LOAD_PATH} is too short for ranges");
+    for (range, want) in [("3-9", &whole[3..10]), ("-7", &whole[size - 7..]), ("10-", &whole[10..])]
+    {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "10"]);
+        curl.args(["--range", range]).arg(format!("http://{address}/{LOAD_PATH}"));
+        let have = curl.output().context("curl")?;
+        ensure!(have.status.success(), "curl --range {range}: {}", have.status);
+        ensure!(have.stdout == want, "{LOAD_PATH}: other bytes for the range {range}");
+    }
+    Ok(())
 }
 
 const LOAD_PATH: &str = "rustfmt.toml";
