@@ -1,6 +1,7 @@
 //! What uvring promises: a most for a ratio of times. Told, not enforced: a busy
 //! machine is no bug.
 use crate::record::{Record, Records};
+use crate::run::IDLE_BYTES;
 
 /// What a row is held against.
 #[derive(Clone, Copy)]
@@ -16,6 +17,8 @@ enum Against {
 enum Metric {
     Cpu,
     Wall,
+    /// Memory of an idle connection.
+    Memory,
 }
 
 /// Promises alike.
@@ -34,7 +37,7 @@ pub(crate) struct Verdict {
     pub(crate) column: &'static str,
     /// Column or row that it is held against.
     pub(crate) against: &'static str,
-    /// "CPU time" or "real time".
+    /// "CPU time", "real time" or "memory".
     pub(crate) what: &'static str,
     /// The ratio found, and the greatest that keeps the promise.
     pub(crate) ratio: f64,
@@ -77,6 +80,48 @@ const fn cpu(
     Bar { rows, columns, against, metric: Metric::Cpu, most }
 }
 
+const fn wall(rows: &'static [&'static str], columns: &'static [&'static str], most: f64) -> Bar {
+    Bar { rows, columns, against: LIBUV, metric: Metric::Wall, most }
+}
+
+/// libuv's own programs of which none may lose more than noise.
+const NONE_SLOWER: &[&str] = &[
+    "libuv-ping_pongs",
+    "libuv-ping_udp1",
+    "libuv-tcp_pump100_client",
+    "libuv-tcp_pump1_client",
+    "libuv-pipe_pump100_client",
+    "libuv-pipe_pump1_client",
+    "libuv-tcp4_pound_100",
+    "libuv-tcp4_pound_1000",
+    "libuv-tcp_multi_accept2",
+    "libuv-tcp_multi_accept4",
+    "libuv-tcp_multi_accept8",
+    "libuv-udp_pummel_1v1",
+    "libuv-udp_pummel_1v10",
+    "libuv-udp_pummel_1v100",
+    "libuv-udp_pummel_1v1000",
+    "libuv-udp_pummel_10v10",
+    "libuv-udp_pummel_10v100",
+    "libuv-udp_pummel_10v1000",
+    "libuv-udp_pummel_100v100",
+    "libuv-udp_pummel_100v1000",
+    "libuv-udp_pummel_1000v1000",
+];
+/// Those of files, the pool, names and wake-ups: none at all.
+const NONE_SLOWER_AT_ALL: &[&str] = &[
+    "libuv-getaddrinfo",
+    "libuv-fs_stat-sync",
+    "libuv-async1",
+    "libuv-async2",
+    "libuv-async4",
+    "libuv-async8",
+    "libuv-async_pummel_1",
+    "libuv-async_pummel_2",
+    "libuv-async_pummel_4",
+    "libuv-async_pummel_8",
+];
+
 const BARS: &[Bar] = &[
     cpu(&["echo-64B-16c-1f", "echo-64B-256c-1f", "echo-64B-2000c-1f"], EPOLL, LIBUV, 0.95),
     cpu(LEAN_TCP, EPOLL, LIBUV, 0.95),
@@ -102,6 +147,23 @@ const BARS: &[Bar] = &[
     // Thrice leaves room for the cache misses of a million handles.
     cpu(&["async-1-of-1000000"], BOTH, Against::Row("async-1-of-1000"), 3.0),
     cpu(&["loop-init-close"], BOTH, LIBUV, 1.0),
+    // A page more or less is no difference.
+    Bar {
+        rows: &["idle-10000"],
+        columns: BOTH,
+        against: LIBUV,
+        metric: Metric::Memory,
+        most: 1.005,
+    },
+    wall(NONE_SLOWER, BOTH, 1.0 / 0.97),
+    wall(NONE_SLOWER_AT_ALL, BOTH, 1.0),
+    wall(&["libuv-tcp_write_batch"], BOTH, 1.0 / 4.0),
+    wall(&["libuv-pipe_pound_100", "libuv-pipe_pound_1000"], BOTH, 1.0 / 1.15),
+    wall(&["libuv-spawn"], BOTH, 1.0 / 1.1),
+    wall(&["libuv-fs_stat-1"], BOTH, 1.0 / 8.0),
+    wall(&["libuv-fs_stat-32"], BOTH, 1.0 / 1.3),
+    wall(&["libuv-queue_work"], BOTH, 1.0 / 10.0),
+    wall(&["libuv-million_async"], BOTH, 1.0 / 2.0),
 ];
 
 /// Every promise that has figures.
@@ -131,15 +193,21 @@ fn verdict(
     let value = |record: &Record| match bar.metric {
         Metric::Cpu => record.cpu_ns_per_op,
         Metric::Wall => record.wall_ns_per_op,
+        Metric::Memory => record.number(IDLE_BYTES),
     };
     let paired = match bar.metric {
         Metric::Cpu => ours.ratio_cpu,
         Metric::Wall => ours.ratio_wall,
+        Metric::Memory => None,
     };
     let to_libuv = matches!(bar.against, Against::Column("libuv"));
     // What is held against libuv has a ratio that was taken pair by pair.
     let ratio = paired.filter(|_| to_libuv).or_else(|| Some(value(ours)? / value(base)?))?;
-    let what = if bar.metric == Metric::Cpu { "CPU time" } else { "real time" };
+    let what = match bar.metric {
+        Metric::Cpu => "CPU time",
+        Metric::Wall => "real time",
+        Metric::Memory => "memory",
+    };
     Some(Verdict { row, column, against, what, ratio, most: bar.most })
 }
 
@@ -174,7 +242,8 @@ mod tests {
     fn every_bar_names_a_row() {
         let programs = rows::all(false, None).unwrap();
         let names: Vec<&String> = programs.iter().flat_map(rows::Program::rows).collect();
-        let known = |row: &str| names.iter().any(|name| *name == row);
+        // libuv's own programs are known only where its sources are.
+        let known = |row: &str| row.starts_with("libuv-") || names.iter().any(|name| *name == row);
         for bar in BARS {
             for row in bar.rows {
                 assert!(known(row), "{row}");

@@ -2,10 +2,13 @@
 //!
 //! ```text
 //!   main        arguments, the order of things
+//!   show        the HTML page, BENCHMARKS.md
 //!   bars        what is promised, and whether it holds
+//!   families    geometric means
 //!   report      the tables on the terminal
 //!   record      a figure as it stands in the JSON file
 //!   measure     the rounds of one program
+//!   machine     what it was measured on
 //!   rows        what is measured
 //!   run         one program once: start, watch, read its figure
 //!   suite       the same for libuv's own benchmark programs
@@ -16,11 +19,11 @@
 //!   subject     who is measured, and with which library
 //!   stats       medians, spreads and ratios
 //! ```
-#![allow(dead_code, reason = "the pages made from the figures come next")]
-
 mod bars;
 mod compile;
+mod families;
 mod hold;
+mod machine;
 mod measure;
 mod network;
 mod progress;
@@ -28,6 +31,7 @@ mod record;
 mod report;
 mod rows;
 mod run;
+mod show;
 mod stats;
 mod subject;
 mod suite;
@@ -57,6 +61,15 @@ struct Args {
     /// Writes all figures to this file
     #[arg(long, default_value = "bench/results/bench.json")]
     json: PathBuf,
+    /// Writes an HTML page with pictures into this folder
+    #[arg(long)]
+    html: Option<PathBuf>,
+    /// Writes BENCHMARKS.md (of a full run) to this file
+    #[arg(long)]
+    markdown: Option<PathBuf>,
+    /// Measures nothing: shows the figures of an earlier run
+    #[arg(long)]
+    from: Option<PathBuf>,
     /// Folder of libuv: include/, lib/libuv.so.1 [default: target/reference]
     #[arg(long)]
     reference: Option<PathBuf>,
@@ -86,6 +99,9 @@ fn run() -> Result<ExitCode> {
     if args.rounds == Some(0) {
         bail!("--rounds must be at least 1");
     }
+    if let Some(from) = &args.from {
+        return show_all(&args, &Records::load(from)?);
+    }
     let programs = rows::all(args.quick, args.libuv.as_deref())?;
     let groups = rows::groups(&programs);
     let programs: Vec<Program> =
@@ -97,10 +113,25 @@ fn run() -> Result<ExitCode> {
         list(&programs);
         return Ok(ExitCode::SUCCESS);
     }
-    let records = measure_all(&args, &programs)?;
-    report::print(&records);
-    bars::print(&records);
-    Ok(if report::failures(&records) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    show_all(&args, &measure_all(&args, &programs)?)
+}
+
+/// Everything that is made from figures. Failure when a program failed.
+fn show_all(args: &Args, records: &Records) -> Result<ExitCode> {
+    report::print(records);
+    bars::print(records);
+    families::print(records);
+    if let Some(folder) = &args.html {
+        println!(
+            "
+bench: {}",
+            show::page::write(records, folder)?.display()
+        );
+    }
+    if let Some(path) = &args.markdown {
+        show::markdown::write(records, path)?;
+    }
+    Ok(if report::failures(records) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
@@ -129,6 +160,11 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
         records.save(&args.json)?;
     }
     progress.finish();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.contains('/')).collect();
+    let record = machine::describe(&arguments.join(" "), progress.elapsed());
+    records.0.insert(0, record);
+    records.save(&args.json)?;
     eprintln!("bench: figures in {}, {} s", args.json.display(), progress.elapsed());
     Ok(records)
 }

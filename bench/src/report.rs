@@ -1,5 +1,7 @@
 //! The tables on the terminal.
 use crate::record::{Record, Records};
+use crate::run::IDLE_BYTES;
+use crate::show;
 use std::collections::BTreeMap;
 
 /// Prints a table of CPU time and of real time for each group, then what is missing and why.
@@ -15,7 +17,24 @@ pub(crate) fn print(records: &Records) {
             (record.wall_ns_per_op, record.spread_wall, record.ratio_wall)
         });
     }
+    besides(records);
     missing(records);
+}
+
+/// Memory of idle connections, and what a held load showed.
+fn besides(records: &Records) {
+    for record in &records.0 {
+        if let Some(bytes) = record.number(IDLE_BYTES).filter(|bytes| *bytes > 0.0) {
+            println!(
+                "{}, {}: {bytes:.0} bytes for an idle connection",
+                record.row,
+                record.column()
+            );
+        }
+        if let Some(line) = show::markdown::held(record) {
+            println!("{}, {}: {line}", record.row, record.column());
+        }
+    }
 }
 
 type Shown = (Option<f64>, Option<f64>, Option<f64>);

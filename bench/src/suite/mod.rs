@@ -11,7 +11,7 @@ mod figure;
 pub(crate) use build::{Program, Suite, programs};
 pub(crate) use figure::rows;
 
-use crate::run::{Miss, Place, Sample};
+use crate::run::{self, Miss, Place, Sample};
 use crate::subject::Subject;
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,6 +34,7 @@ pub(crate) fn once(
     subject: Subject,
 ) -> Result<Vec<Sample>, Miss> {
     let suite = place.suite()?;
+    run::probe(place, subject)?;
     clear(suite);
     let before = children_ns()?;
     let mut helpers = Vec::new();

@@ -24,6 +24,9 @@ const TEST: &[Tool] = &[
     ("ip", "iproute2"),
 ];
 
+/// What the tests use if it can be had: the benchmarks' page is opened in it.
+const WELCOME: &[Tool] = &[("chromium", "chromium")];
+
 /// For `cargo xtask demo`.
 pub(crate) fn for_demo() -> Result<()> {
     ensure(&[BUILD, DEMO])
@@ -32,6 +35,9 @@ pub(crate) fn for_demo() -> Result<()> {
 /// For `cargo xtask test`.
 pub(crate) fn for_test() -> Result<()> {
     ensure(&[BUILD, DEMO, TEST])?;
+    if let Err(error) = ensure(&[WELCOME]) {
+        println!("going on without: {error:#}");
+    }
     for (tool, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if !answers(dirs::cargo().args([tool, "--version"])) {
             dirs::check(Command::new("rustup").args(["component", "add", component]))?;

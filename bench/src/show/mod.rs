@@ -1,0 +1,12 @@
+//! What is made from the figures of a run, besides the tables on the terminal.
+//!
+//! ```text
+//!   page        the HTML page
+//!   markdown    BENCHMARKS.md
+//!   plots       the pictures
+//!   reasons     what people wrote about single rows
+//! ```
+pub(crate) mod markdown;
+pub(crate) mod page;
+mod plots;
+mod reasons;
