@@ -47,10 +47,8 @@ typedef struct uv_process_options_s uv_process_options_t;
 typedef struct uv_process_s uv_process_t;
 typedef struct uv_random_s uv_random_t;
 typedef struct uv_req_s uv_req_t;
-typedef struct uv_rusage_s uv_rusage_t;
 typedef struct uv_shutdown_s uv_shutdown_t;
 typedef struct uv_signal_s uv_signal_t;
-typedef struct uv_stat_s uv_stat_t;
 typedef struct uv_statfs_s uv_statfs_t;
 typedef struct uv_stdio_container_s uv_stdio_container_t;
 typedef struct uv_stream_s uv_stream_t;
@@ -65,6 +63,8 @@ typedef struct uv_work_s uv_work_t;
 typedef struct uv_write_s uv_write_t;
 typedef struct uv_buf_t uv_buf_t;
 typedef struct uv_lib_t uv_lib_t;
+typedef struct uv_rusage_t uv_rusage_t;
+typedef struct uv_stat_t uv_stat_t;
 typedef struct uv_timespec64_t uv_timespec64_t;
 typedef struct uv_timespec_t uv_timespec_t;
 typedef struct uv_timeval64_t uv_timeval64_t;
@@ -288,7 +288,7 @@ struct uv_timespec_t {
   long tv_nsec;
 };
 
-struct uv_stat_s {
+struct uv_stat_t {
   uint64_t st_dev;
   uint64_t st_mode;
   uint64_t st_nlink;
@@ -617,7 +617,7 @@ struct uv_timeval_t {
   long tv_usec;
 };
 
-struct uv_rusage_s {
+struct uv_rusage_t {
   uv_timeval_t ru_utime;
   uv_timeval_t ru_stime;
   uint64_t ru_maxrss;
@@ -868,45 +868,45 @@ UV_EXTERN int uv_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func r
 /* ---- The loop (loop) ----------------------------------------------------------------------- */
 
 /* Not 0 when there are active referenced handles, requests in flight or closing handles. */
-UV_EXTERN int uv_loop_alive(const uv_loop_t *owner);
+UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
 /* uv_run returns as soon as it can; not thread-safe. */
-UV_EXTERN void uv_stop(uv_loop_t *owner);
+UV_EXTERN void uv_stop(uv_loop_t *loop);
 /* The loop's clock in ms, as of the turn's start. */
-UV_EXTERN uint64_t uv_now(const uv_loop_t *owner);
+UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
 /* Reads the clock now. */
-UV_EXTERN void uv_update_time(uv_loop_t *owner);
+UV_EXTERN void uv_update_time(uv_loop_t *loop);
 /* An epoll descriptor that is readable whenever uv_run would find work; -1 when it cannot be
  * made. */
-UV_EXTERN int uv_backend_fd(const uv_loop_t *owner);
+UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
 /* How long uv_run would sleep now, in ms; -1: for ever. */
-UV_EXTERN int uv_backend_timeout(const uv_loop_t *owner);
+UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
 /* Bytes of a uv_loop_t. */
 UV_EXTERN size_t uv_loop_size(void);
-UV_EXTERN void *uv_loop_get_data(const uv_loop_t *owner);
-UV_EXTERN void uv_loop_set_data(uv_loop_t *owner, void *data);
+UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
+UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
 /* Sets an option, before the first turn. The variadic argument of the C prototype arrives in
  * the register of the third argument. */
 UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
 /* Makes a loop of zeroed or uninitialised memory; data is kept. */
-UV_EXTERN int uv_loop_init(uv_loop_t *owner);
+UV_EXTERN int uv_loop_init(uv_loop_t *loop);
 /* Gives everything back. The memory is the program's again. */
-UV_EXTERN int uv_loop_close(uv_loop_t *owner);
+UV_EXTERN int uv_loop_close(uv_loop_t *loop);
 /* A loop in memory of the library's; NULL on failure. Deprecated: uv_loop_init takes memory
  * of the program's. */
 UV_EXTERN uv_loop_t *uv_loop_new(void);
 /* Closes a loop of uv_loop_new and frees it. Deprecated. */
-UV_EXTERN void uv_loop_delete(uv_loop_t *owner);
+UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
 /* The process's own loop, made at the first call; NULL when it cannot be made. Not
  * thread-safe. */
 UV_EXTERN uv_loop_t *uv_default_loop(void);
 /* Makes the loop usable in the child of a fork. Its handles are the child's; descriptors are
  * shared with the parent. */
-UV_EXTERN int uv_loop_fork(uv_loop_t *owner);
+UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
 /* Runs the loop. UV_RUN_DEFAULT: until nothing keeps it alive; UV_RUN_ONCE: one turn, which
  * may sleep; UV_RUN_NOWAIT: one turn that does not. */
-UV_EXTERN int uv_run(uv_loop_t *owner, uv_run_mode mode);
+UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
 /* Calls callback with every handle but the library's own. */
-UV_EXTERN void uv_walk(uv_loop_t *owner, uv_walk_cb callback, void *arg);
+UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb callback, void *arg);
 
 /* ---- Handles (handle) ---------------------------------------------------------------------- */
 
@@ -936,10 +936,10 @@ UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
 UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
 UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
 /* A line for each handle: [RAI] for referenced, active, internal, the type, the address.
- * NULL stream is stderr, NULL owner the default loop. */
-UV_EXTERN void uv_print_all_handles(uv_loop_t *owner, FILE *stream);
+ * NULL stream is stderr, NULL loop the default loop. */
+UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
 /* The same for active handles only. */
-UV_EXTERN void uv_print_active_handles(uv_loop_t *owner, FILE *stream);
+UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
 /* Which kind of handle suits the descriptor: UV_TTY, UV_FILE (regular files and character
  * devices), UV_NAMED_PIPE (FIFOs and unix streams), UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE,
  * also for what is no descriptor. */
@@ -964,7 +964,7 @@ UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
 /* ---- Timers (timer) ------------------------------------------------------------------------ */
 
 /* Makes the handle. Always 0. */
-UV_EXTERN int uv_timer_init(uv_loop_t *owner, uv_timer_t *timer);
+UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *timer);
 /* Calls after timeout_ms, then every repeat_ms if that is not 0. A started timer starts
  * anew. Times count from the loop's clock, see uv_now and uv_update_time; 0 is the next
  * turn. */
@@ -985,19 +985,19 @@ UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *timer);
 /* ---- Prepare, check and idle --------------------------------------------------------------- */
 
 /* Makes the handle. Always 0. */
-UV_EXTERN int uv_check_init(uv_loop_t *owner, uv_check_t *handle);
+UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *handle);
 /* Starts the handle; on a started one does nothing. */
 UV_EXTERN int uv_check_start(uv_check_t *handle, uv_check_cb callback);
 /* Stops the handle. Always 0. */
 UV_EXTERN int uv_check_stop(uv_check_t *handle);
 /* Makes the handle. Always 0. */
-UV_EXTERN int uv_idle_init(uv_loop_t *owner, uv_idle_t *handle);
+UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *handle);
 /* Starts the handle; on a started one does nothing. */
 UV_EXTERN int uv_idle_start(uv_idle_t *handle, uv_idle_cb callback);
 /* Stops the handle. Always 0. */
 UV_EXTERN int uv_idle_stop(uv_idle_t *handle);
 /* Makes the handle. Always 0. */
-UV_EXTERN int uv_prepare_init(uv_loop_t *owner, uv_prepare_t *handle);
+UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *handle);
 /* Starts the handle; on a started one does nothing. */
 UV_EXTERN int uv_prepare_start(uv_prepare_t *handle, uv_prepare_cb callback);
 /* Stops the handle. Always 0. */
@@ -1006,7 +1006,7 @@ UV_EXTERN int uv_prepare_stop(uv_prepare_t *handle);
 /* ---- Waking the loop from another thread (async) ------------------------------------------- */
 
 /* Makes the handle and starts it. A NULL callback is allowed: the loop only wakes up. */
-UV_EXTERN int uv_async_init(uv_loop_t *owner, uv_async_t *handle, uv_async_cb callback);
+UV_EXTERN int uv_async_init(uv_loop_t *loop, uv_async_t *handle, uv_async_cb callback);
 /* Has the callback called on the loop's thread. Thread-safe and async-signal-safe. Sends
  * before the callback runs are one. */
 UV_EXTERN int uv_async_send(uv_async_t *handle);
@@ -1014,9 +1014,9 @@ UV_EXTERN int uv_async_send(uv_async_t *handle);
 /* ---- Watching a descriptor (poll) ---------------------------------------------------------- */
 
 /* Makes the handle and the descriptor non-blocking. The descriptor stays the program's. */
-UV_EXTERN int uv_poll_init(uv_loop_t *owner, uv_poll_t *handle, int fd);
+UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
 /* As uv_poll_init. */
-UV_EXTERN int uv_poll_init_socket(uv_loop_t *owner, uv_poll_t *handle, uv_os_sock_t socket);
+UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop, uv_poll_t *handle, uv_os_sock_t socket);
 /* Calls whenever one of events (UV_READABLE, UV_WRITABLE, UV_DISCONNECT, UV_PRIORITIZED)
  * holds, as long as it holds. On a started handle changes the events; 0 stops it. */
 UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb callback);
@@ -1026,7 +1026,7 @@ UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 /* ---- Signals (signal) ---------------------------------------------------------------------- */
 
 /* Makes the handle, and with a loop's first one the pipe that signals arrive through. */
-UV_EXTERN int uv_signal_init(uv_loop_t *owner, uv_signal_t *handle);
+UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
 /* Calls for every signal signum from now on. On a handle that waits for that signal already,
  * changes the callback only. */
 UV_EXTERN int uv_signal_start(uv_signal_t *handle, uv_signal_cb signal_cb, int signum);
@@ -1044,7 +1044,7 @@ UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
 UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
 /* Makes the handle and starts the program. Without a slash file is looked for in the PATH of
  * the child's environment. Whatever is returned, the handle may be closed. */
-UV_EXTERN int uv_spawn(uv_loop_t *owner, uv_process_t *process,
+UV_EXTERN int uv_spawn(uv_loop_t *loop, uv_process_t *process,
     const uv_process_options_t *options);
 /* Sends the child a signal; 0 only asks whether it is there. A process that got the number
  * of a child that has ended is never hit. */
@@ -1099,9 +1099,9 @@ UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *tcp, uv_close_cb callback);
 UV_EXTERN int uv_socketpair(int type, int protocol, uv_os_sock_t socket_vector[2], int flags0,
     int flags1);
 /* Makes the handle; the socket comes with its first use. Always 0. */
-UV_EXTERN int uv_tcp_init(uv_loop_t *owner, uv_tcp_t *tcp);
+UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *tcp);
 /* The low 8 bits of flags are the domain: AF_INET and AF_INET6 make the socket now. */
-UV_EXTERN int uv_tcp_init_ex(uv_loop_t *owner, uv_tcp_t *tcp, unsigned int flags);
+UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop, uv_tcp_t *tcp, unsigned int flags);
 /* Takes a socket over and makes it non-blocking. It may be bound, listening or connected;
  * nobody checks what it is. */
 UV_EXTERN int uv_tcp_open(uv_tcp_t *tcp, uv_os_sock_t sock);
@@ -1119,7 +1119,7 @@ UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *tcp, int on, unsigned int idle);
 UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *tcp, int on, unsigned int idle, unsigned int intvl,
     unsigned int cnt);
 /* Means something on Windows only. Always 0. */
-UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *_tcp, int _enable);
+UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *tcp, int enable);
 /* The local address. */
 UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *tcp, struct sockaddr *name, int *namelen);
 /* The peer's address. */
@@ -1131,7 +1131,7 @@ UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *tcp, struct sockaddr *name, int
 UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
 /* Makes the handle; the descriptor comes with its first use. With ipc not 0 handles can be
  * passed along; a listener must not have it. Always 0. */
-UV_EXTERN int uv_pipe_init(uv_loop_t *owner, uv_pipe_t *pipe, int ipc);
+UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *pipe, int ipc);
 /* Takes a descriptor over and makes it non-blocking. What it was opened for decides whether
  * the stream can be read, written or both. */
 UV_EXTERN int uv_pipe_open(uv_pipe_t *pipe, uv_file file);
@@ -1151,7 +1151,7 @@ UV_EXTERN void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, const char *n
 UV_EXTERN int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *pipe, const char *name,
     size_t namelen, unsigned int flags, uv_connect_cb callback);
 /* Means something on Windows only. */
-UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *_pipe, int _count);
+UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *pipe, int count);
 /* Handles that have arrived and wait for uv_accept; 0 when the pipe is not for passing
  * handles. */
 UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *pipe);
@@ -1170,7 +1170,7 @@ UV_EXTERN int uv_pipe_chmod(uv_pipe_t *pipe, int mode);
 
 /* A stream over a terminal. What the descriptor was opened for decides whether it can be
  * read, written or both; the last argument is not looked at. */
-UV_EXTERN int uv_tty_init(uv_loop_t *owner, uv_tty_t *tty, uv_file fd, int _readable);
+UV_EXTERN int uv_tty_init(uv_loop_t *loop, uv_tty_t *tty, uv_file fd, int readable);
 /* UV_TTY_MODE_NORMAL is what the terminal was when the handle first left that mode;
  * UV_TTY_MODE_RAW and UV_TTY_MODE_RAW_VT (the same) give each byte as it comes, without
  * echo; UV_TTY_MODE_IO also leaves output alone. Takes effect at once, without waiting for
@@ -1182,9 +1182,9 @@ UV_EXTERN int uv_tty_reset_mode(void);
 /* Columns and rows. 0 and 0 from a terminal that was never told. */
 UV_EXTERN int uv_tty_get_winsize(uv_tty_t *tty, int *width, int *height);
 /* Means something on Windows only. */
-UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t _state);
+UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
 /* UV_ENOTSUP, as on every Unix. */
-UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *_state);
+UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
 
 /* ---- UDP (udp) ----------------------------------------------------------------------------- */
 
@@ -1193,11 +1193,11 @@ UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
 /* Requests that wait to be sent. */
 UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
 /* A handle without a socket yet. 0. */
-UV_EXTERN int uv_udp_init(uv_loop_t *owner, uv_udp_t *handle);
+UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
 /* As uv_udp_init. The low 8 bits of flags are the family of a socket that is made at once
  * (AF_INET, AF_INET6; AF_UNSPEC: none yet); UV_UDP_RECVMMSG asks for several datagrams per
  * system call. */
-UV_EXTERN int uv_udp_init_ex(uv_loop_t *owner, uv_udp_t *handle, unsigned int flags);
+UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop, uv_udp_t *handle, unsigned int flags);
 /* uv_udp_open_ex with UV_UDP_REUSEADDR. */
 UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
 /* The handle takes over a datagram socket, which becomes non-blocking. flags:
@@ -1253,7 +1253,7 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t **
 /* ---- File system events (fs_event) --------------------------------------------------------- */
 
 /* Makes the handle. Always 0. */
-UV_EXTERN int uv_fs_event_init(uv_loop_t *owner, uv_fs_event_t *handle);
+UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
 /* Calls whenever the file at path changes or, if it is a folder, an entry of it. What
  * happens in folders below is not told. The path is looked up now: the handle stays with the
  * file it found, wherever that moves. flags change nothing, as in libuv on Linux; only if
@@ -1271,7 +1271,7 @@ UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle, char *buffer, size_t *s
 /* ---- File system polling (fs_poll) --------------------------------------------------------- */
 
 /* Makes the handle. Always 0. */
-UV_EXTERN int uv_fs_poll_init(uv_loop_t *owner, uv_fs_poll_t *handle);
+UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
 /* Looks at path now and every interval_ms (0 counts as 1), and calls when something differs
  * from the look before: anything of the record but the times of reading. The first look
  * calls only if it fails. */
@@ -1419,7 +1419,7 @@ UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 /* ---- Thread pool (threadpool) -------------------------------------------------------------- */
 
 /* Runs work_cb on a worker thread, then after_work_cb (which may be NULL) on the loop's. */
-UV_EXTERN int uv_queue_work(uv_loop_t *owner, uv_work_t *req, uv_work_cb work_cb,
+UV_EXTERN int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb,
     uv_after_work_cb after_work_cb);
 
 /* ---- Names and addresses (dns) ------------------------------------------------------------- */
@@ -1568,9 +1568,9 @@ UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
 
 /* Nanoseconds the loop has spent asleep in the kernel, the present sleep included; 0 unless
  * UV_METRICS_IDLE_TIME was configured. Thread-safe. */
-UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *owner);
+UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
 /* Turns, events, and events that were waiting when the kernel was asked. Always 0. */
-UV_EXTERN int uv_metrics_info(uv_loop_t *owner, uv_metrics_t *metrics);
+UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
 
 /* ---- Text ---------------------------------------------------------------------------------- */
 

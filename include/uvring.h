@@ -82,13 +82,13 @@ struct uvring_udp_send_opts_s {
 typedef struct uvring_udp_send_opts_s uvring_udp_send_opts_t;
 
 /* "epoll" or "io_uring". */
-UV_EXTERN const char *uvring_loop_backend_name(const uv_loop_t *owner);
+UV_EXTERN const char *uvring_loop_backend_name(const uv_loop_t *loop);
 
 /* UVRING_BACKEND before the first handle is started, one of UVRING_BACKEND_*;
  * UVRING_SPIN_US: microseconds to look for events before sleeping; UVRING_COALESCE: 0 sends
  * each write by itself; UVRING_FS_EVENT_RECURSIVE: 1 gives the flag UV_FS_EVENT_RECURSIVE of
  * uv_fs_event_start an effect, for handles started from then on. */
-UV_EXTERN int uvring_loop_configure(uv_loop_t *owner, uvring_option option, size_t value);
+UV_EXTERN int uvring_loop_configure(uv_loop_t *loop, uvring_option option, size_t value);
 
 /* Whether what one callback writes on this stream is gathered. On by default. */
 UV_EXTERN int uvring_stream_set_coalescing(uv_stream_t *stream, int on);

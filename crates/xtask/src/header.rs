@@ -13,7 +13,10 @@ use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Language, Layout, 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
-use text::{OWN_TAGS, comment, heading, in_order, own_tags, split_doc, without_prototype, wrapped};
+use text::{
+    OWN_TAGS, arguments, comment, heading, in_order, own_tags, split_doc, without_prototype,
+    wrapped,
+};
 
 /// What the hand-written headers define: cbindgen must use these names, not declare them.
 const PRELUDE: &[&str] = &[
@@ -179,6 +182,7 @@ impl Declarations {
             let doc = without_prototype(&doc, &name);
             let spelled = SPELLED.iter().find(|(function, _)| *function == name);
             let code = spelled.map_or(code, |(_, prototype)| format!("UV_EXTERN {prototype};"));
+            let (doc, code) = arguments(&doc, &code)?;
             self.order.insert(name.clone(), self.order.len());
             self.functions.insert(name, Item { doc, code });
         } else if !code.starts_with("extern ") {

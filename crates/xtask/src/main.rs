@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   test                                    everything that CI runs, in order
-//!   build   conformance   tidy   header …   one command each
+//!   build   conformance   real   header …   one command each
 //!   libuv   cc   symbols                    where libuv is, compiling C, reading symbol tables
 //!   setup                                   installing what is missing
 //!   dirs                                    folders and running programs
 //! ```
+mod abi;
 mod build;
 mod cc;
 mod conformance;
@@ -15,6 +16,7 @@ mod dirs;
 mod header;
 mod libuv;
 mod matrix;
+mod real;
 mod setup;
 mod symbols;
 mod test;
@@ -49,6 +51,11 @@ enum Command {
     Reference,
     /// Run libuv's test programs against our library
     Conformance(conformance::Args),
+    /// Programs of the distribution (node, cmake, BIND …) on libuv and on uvring
+    RealPrograms {
+        /// Only these
+        only: Vec<String>,
+    },
     /// The example HTTP server on each backend, checked with curl and measured
     Demo,
     /// Rules of the house: file lengths, layers, words, paths
@@ -59,6 +66,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// libuv's public types and prototypes against ours, by abidiff
+    Abi,
     /// Generate MATRIX.md: what is done and tested
     Matrix {
         /// Change nothing, fail if it is out of date
@@ -105,6 +114,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run()?,
         Command::Header { check } => header::run(check)?,
         Command::Matrix { check, results } => matrix::run(check, results.as_deref())?,
+        Command::Abi => abi::run()?,
+        Command::RealPrograms { only } => return real::run(&only),
         Command::Demo => {
             setup::for_demo()?;
             demo::run()?;

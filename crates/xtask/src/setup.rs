@@ -22,6 +22,7 @@ const TEST: &[Tool] = &[
     ("cmake", "cmake"),
     ("pkg-config", "pkg-config"),
     ("ip", "iproute2"),
+    ("abidiff", "abigail-tools"),
 ];
 
 /// What the tests use if it can be had: the benchmarks' page is opened in it.
@@ -72,7 +73,7 @@ fn ensure(lists: &[&[Tool]]) -> Result<()> {
 }
 
 /// Whether a program of this name is on the path, or where the system keeps its own.
-fn is_there(tool: &str) -> bool {
+pub(crate) fn is_there(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(Into::into);
     std::env::split_paths(&path).chain(system).any(|dir| is_file(&dir.join(tool)))

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that CI runs, in order. A new check is one more line in `STEPS`.
-use crate::conformance::{self, Backend};
-use crate::{build, demo, dirs, header, libuv, matrix, tidy};
+use crate::conformance::{self, Backend, Form};
+use crate::{abi, build, demo, dirs, header, libuv, matrix, real, tidy};
 use anyhow::{Context, Result, bail};
 use regex::Regex;
 use std::io::{BufRead, BufReader};
@@ -54,13 +54,26 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", run: Plain(tidy::run) },
     Step { name: "clippy", run: Plain(clippy) },
     Step { name: "header", run: Plain(|| header::run(true)) },
+    Step { name: "abi", run: Plain(abi::run) },
     Step { name: "build-debug", run: Plain(build_debug) },
     Step { name: "build", run: Plain(build_release) },
     Step { name: "cargo-test", run: Counted(cargo_test) },
     Step { name: "examples", run: Plain(examples) },
-    Step { name: "conformance-epoll", run: Counted(|| conformance_on(Backend::Epoll)) },
-    Step { name: "conformance-io_uring", run: Counted(|| conformance_on(Backend::IoUring)) },
-    Step { name: "conformance-denied", run: Counted(|| conformance_on(Backend::Denied)) },
+    Step {
+        name: "conformance-epoll",
+        run: Counted(|| conformance_on(Backend::Epoll, Form::Shared)),
+    },
+    Step {
+        name: "conformance-io_uring",
+        run: Counted(|| conformance_on(Backend::IoUring, Form::Shared)),
+    },
+    Step {
+        name: "conformance-denied",
+        run: Counted(|| conformance_on(Backend::Denied, Form::Shared)),
+    },
+    Step { name: "conformance-static", run: Counted(|| conformance_everywhere(Form::Static)) },
+    Step { name: "conformance-drop-in", run: Counted(|| conformance_everywhere(Form::DropIn)) },
+    Step { name: "real-programs", run: Counted(|| real::check(&[])) },
     Step { name: "demo", run: Plain(demo::run) },
     Step { name: "matrix", run: Plain(|| matrix::run(true, None)) },
 ];
@@ -193,8 +206,8 @@ fn examples() -> Result<()> {
 }
 
 /// Only the tests in expected.txt can fail CI; what else fails is listed and counts as skipped.
-fn conformance_on(backend: Backend) -> Result<Counts> {
-    let report = conformance::collect(&conformance::Args::all_on(backend))?;
+fn conformance_on(backend: Backend, form: Form) -> Result<Counts> {
+    let report = conformance::collect(&conformance::Args::all_on(backend, form))?;
     let regressions = report.regressions()?.len();
     let counts = report.counts();
     let known = counts.failed.saturating_sub(regressions);
@@ -202,4 +215,12 @@ fn conformance_on(backend: Backend) -> Result<Counts> {
         println!("{known} tests fail that are not in expected.txt: counted as skipped");
     }
     Ok(Counts { failed: regressions, skipped: counts.skipped + known, ..counts })
+}
+
+fn conformance_everywhere(form: Form) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for backend in [Backend::Epoll, Backend::IoUring, Backend::Denied] {
+        counts += conformance_on(backend, form)?;
+    }
+    Ok(counts)
 }

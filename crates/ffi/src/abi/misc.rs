@@ -144,7 +144,7 @@ pub struct uv_timeval64_t {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct uv_rusage_s {
+pub struct uv_rusage_t {
     pub ru_utime: uv_timeval_t,
     pub ru_stime: uv_timeval_t,
     pub ru_maxrss: u64,
@@ -162,11 +162,10 @@ pub struct uv_rusage_s {
     pub ru_nvcsw: u64,
     pub ru_nivcsw: u64,
 }
-pub type uv_rusage_t = uv_rusage_s;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct uv_stat_s {
+pub struct uv_stat_t {
     pub st_dev: u64,
     pub st_mode: u64,
     pub st_nlink: u64,
@@ -184,7 +183,6 @@ pub struct uv_stat_s {
     pub st_ctim: uv_timespec_t,
     pub st_birthtim: uv_timespec_t,
 }
-pub type uv_stat_t = uv_stat_s;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Building libuv's test program for one library, and which test calls which functions.
+//! Building libuv's test and benchmark programs for one library; which test calls which functions.
 use crate::{cc, dirs, libuv, symbols};
 use anyhow::{Context, Result, bail};
 use regex::Regex;
@@ -8,36 +8,76 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Files of the test program that are not named test-*.c.
-const RUNNER: &[&str] = &["blackhole-server", "echo-server", "run-tests", "runner", "runner-unix"];
+/// Files that both programs need besides their own.
+const COMMON: &[&str] = &["blackhole-server", "echo-server", "runner", "runner-unix"];
 /// Tests of Windows only.
 const WINDOWS: &[&str] = &["test-fs-fd-hash"];
+
+/// libuv's two programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Tests,
+    Benchmarks,
+}
+
+impl Kind {
+    /// The name of the program and of the file with its `main`.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Tests => "run-tests",
+            Self::Benchmarks => "run-benchmarks",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Tests => "test-",
+            Self::Benchmarks => "benchmark-",
+        }
+    }
+}
 
 /// A library with its headers.
 pub(crate) struct Subject {
     name: &'static str,
     include: PathBuf,
+    /// What is linked.
     library: PathBuf,
+    /// The shared library with the same functions.
+    shared: PathBuf,
 }
 
 impl Subject {
     /// libuv.
     pub(crate) fn reference(built: &libuv::Reference) -> Self {
         let library = built.lib.join("libuv.so.1");
-        Self { name: "reference", include: built.include.clone(), library }
+        let shared = library.clone();
+        Self { name: "reference", include: built.include.clone(), library, shared }
     }
 
     /// uvring, as staged, or with another header.
     pub(crate) fn ours(stage: &Path, header: Option<&Path>) -> Self {
         let library = stage.join("lib/libuvring.so.1");
         let include = header.map_or_else(|| stage.join("include"), Path::to_path_buf);
-        Self { name: "uvring", include, library }
+        Self { name: "uvring", include, shared: library.clone(), library }
+    }
+
+    /// uvring's archive, as staged.
+    pub(crate) fn archive(stage: &Path) -> Self {
+        let lib = stage.join("lib");
+        Self {
+            name: "static",
+            include: stage.join("include"),
+            library: lib.join("libuvring.a"),
+            shared: lib.join("libuvring.so.1"),
+        }
     }
 }
 
-/// The built test program.
+/// One of the two programs, built.
+#[derive(Clone)]
 pub(crate) struct Programs {
-    /// `run-tests`, linked with the library that it finds in `lib` beside itself.
+    /// The program. A shared library it finds in `lib` beside itself.
     pub(crate) runner: PathBuf,
     /// The library.
     pub(crate) library: PathBuf,
@@ -47,20 +87,29 @@ pub(crate) struct Programs {
     pub(crate) functions: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Builds the test program unless it is there and fresh.
-pub(crate) fn build(source: &libuv::Source, subject: &Subject) -> Result<Programs> {
+impl Programs {
+    /// The same program, not built again, on another library of the same name.
+    pub(crate) fn on(self, library: PathBuf) -> Self {
+        Self { library, ..self }
+    }
+}
+
+/// Builds the program unless it is there and fresh.
+pub(crate) fn build(source: &libuv::Source, subject: &Subject, kind: Kind) -> Result<Programs> {
     if !subject.include.join("uv.h").exists() {
         bail!("no uv.h in {}", subject.include.display());
     }
     let into = dirs::target().join("conformance").join(subject.name);
-    let sources = sources(&source.dir)?;
+    let sources = sources(&source.dir, kind)?;
     let test_dir = source.dir.join("test");
-    let mut flags: Vec<String> =
-        ["-O1", "-g", "-std=gnu11", "-fno-strict-aliasing", "-w", "-DUSING_UV_SHARED=1"]
-            .iter()
-            .chain(libuv::DEFINES)
-            .map(|&flag| flag.to_owned())
-            .collect();
+    let mut flags: Vec<String> = ["-O1", "-g", "-std=gnu11", "-fno-strict-aliasing", "-w"]
+        .iter()
+        .chain(libuv::DEFINES)
+        .map(|&flag| flag.to_owned())
+        .collect();
+    if subject.library == subject.shared {
+        flags.push("-DUSING_UV_SHARED=1".to_owned());
+    }
     flags.push(format!("-I{}", subject.include.display()));
     flags.push(format!("-I{}", source.dir.join("src").display()));
     // A failed assertion names its file; the registry's folder in front says nothing.
@@ -73,12 +122,16 @@ pub(crate) fn build(source: &libuv::Source, subject: &Subject) -> Result<Program
     };
     let mut objects = objects.compile()?;
     objects.extend(missing(source, subject, &objects, &into)?);
-    let runner = into.join("run-tests");
+    let runner = into.join(kind.program());
     let mut inputs = objects.clone();
     inputs.push(subject.library.clone());
     if libuv::stale(&runner, &inputs)? {
+        // One of the tests brings its own copy of some functions, and our archive is one object:
+        // the first of two definitions is taken, as with an archive of many.
+        let twice = (subject.library != subject.shared).then_some("-Wl,-z,muldefs");
         dirs::check(
             Command::new(dirs::c_compiler())
+                .args(twice)
                 .arg("-o")
                 .arg(&runner)
                 .args(&objects)
@@ -95,13 +148,14 @@ pub(crate) fn build(source: &libuv::Source, subject: &Subject) -> Result<Program
     })
 }
 
-fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
+fn sources(dir: &Path, kind: Kind) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir.join("test"))? {
         let path = entry?.path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let wanted =
-            stem.starts_with("test-") && !WINDOWS.contains(&&*stem) || RUNNER.contains(&&*stem);
+        let wanted = stem.starts_with(kind.prefix()) && !WINDOWS.contains(&&*stem)
+            || COMMON.contains(&&*stem)
+            || stem == kind.program();
         if wanted && path.extension().is_some_and(|ext| ext == "c") {
             found.push(path);
         }
@@ -118,7 +172,7 @@ fn missing(
     objects: &[PathBuf],
     into: &Path,
 ) -> Result<Vec<PathBuf>> {
-    let library = &subject.library;
+    let library = &subject.shared;
     let exported = symbols::exported(library)
         .with_context(|| format!("build it first: {}", library.display()))?;
     let mut used = BTreeSet::new();

@@ -1,5 +1,5 @@
 //! Results of a run, the list of tests that must pass, and what is printed.
-use super::Backend;
+use super::{Backend, Form};
 use crate::test::Counts;
 use crate::{dirs, libuv};
 use anyhow::{Context, Result};
@@ -68,6 +68,7 @@ struct Cached {
 /// Results of all tests of a run.
 pub(crate) struct Report {
     backend: Backend,
+    form: Form,
     key: String,
     results: Vec<TestResult>,
     partial: bool,
@@ -77,11 +78,12 @@ impl Report {
     /// `partial` when a filter left tests out.
     pub(crate) fn new(
         backend: Backend,
+        form: Form,
         source: &libuv::Source,
         results: Vec<TestResult>,
         partial: bool,
     ) -> Self {
-        Self { backend, key: key(source), results, partial }
+        Self { backend, form, key: key(source), results, partial }
     }
 
     /// The reference's results, if this kernel ran this version of libuv before.
@@ -94,15 +96,17 @@ impl Report {
         let fresh = cached.key == key;
         Ok(fresh.then_some(Self {
             backend: Backend::Reference,
+            form: Form::Shared,
             key,
             results: cached.results,
             partial: false,
         }))
     }
 
-    /// Writes target/conformance/BACKEND.json; a filtered run leaves the file alone.
+    /// Writes target/conformance/BACKEND.json; a filtered run leaves the file alone, and so does one
+    /// of the archive or of libuv's own program.
     pub(crate) fn save(&self) -> Result<()> {
-        if self.partial {
+        if self.partial || self.form != Form::Shared {
             return Ok(());
         }
         let path = file(self.backend.name());
@@ -184,7 +188,7 @@ impl Report {
         let regressions = self.regressions()?;
         let lost: Vec<&str> = regressions.iter().map(String::as_str).collect();
         names("REGRESSIONS: in expected.txt and did not pass", &lost);
-        println!("conformance on {}: {}", self.backend.name(), self.counts());
+        println!("conformance on {}{}: {}", self.form.word(), self.backend.name(), self.counts());
         Ok(())
     }
 
@@ -206,6 +210,42 @@ impl Report {
         let path = expected_file();
         fs::create_dir_all(path.parent().unwrap_or(&path))?;
         fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+}
+
+/// What several runs of the same tests have shown.
+#[derive(Default)]
+pub(crate) struct Flakes {
+    rounds: usize,
+    /// For each test: how it ended, and in how many rounds.
+    ended: BTreeMap<String, BTreeMap<&'static str, usize>>,
+}
+
+impl Flakes {
+    /// One run more.
+    pub(crate) fn add(&mut self, report: &Report) {
+        self.rounds += 1;
+        for result in &report.results {
+            let word = match result.result {
+                Outcome::Pass if result.alone => "passed only alone",
+                Outcome::Pass => "passed",
+                Outcome::Skip => "skipped",
+                Outcome::Fail | Outcome::Timeout => "failed",
+            };
+            *self.ended.entry(result.name.clone()).or_default().entry(word).or_default() += 1;
+        }
+    }
+
+    /// The tests that did not end the same way in each run, and as the last line their number.
+    pub(crate) fn print(&self) {
+        println!();
+        let flaky = || self.ended.iter().filter(|(_, ways)| ways.len() > 1);
+        for (name, ways) in flaky() {
+            let ways: Vec<String> =
+                ways.iter().map(|(word, count)| format!("{word} {count} times")).collect();
+            println!("  {name}: {}", ways.join(", "));
+        }
+        println!("{} runs of {} tests: {} flakes", self.rounds, self.ended.len(), flaky().count());
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Spec {
     pub(crate) environment: Vec<(String, String)>,
     /// As root, if we are root.
     pub(crate) root: bool,
+    /// Folder that is laid over /usr: programs that are not installed here.
+    pub(crate) overlay: Option<PathBuf>,
     /// Answer EPERM to io_uring_setup, io_uring_enter and io_uring_register.
     pub(crate) deny_uring: bool,
 }
@@ -138,6 +140,9 @@ fn furnish(spec: &Spec, user: Option<u32>) -> Result<()> {
         sources.push((fd, name));
     }
     let fixtures = read_fixtures(&spec.fixtures)?;
+    if let Some(over) = &spec.overlay {
+        lay_over_usr(over)?;
+    }
     mount(Some("tmp"), "/tmp", Some("tmpfs"), quiet, Some("mode=1777")).context("/tmp")?;
     for (fd, name) in sources {
         let target = Path::new(BASE).join(name);
@@ -158,6 +163,16 @@ fn furnish(spec: &Spec, user: Option<u32>) -> Result<()> {
         own(Path::new(HOME), user)?;
     }
     Ok(())
+}
+
+fn lay_over_usr(over: &Path) -> Result<()> {
+    let over = over.display().to_string();
+    if over.contains([':', ',', '\\']) {
+        bail!("cannot be named in the options of a mount: {over}");
+    }
+    let options = format!("lowerdir={over}:/usr");
+    mount(Some("overlay"), "/usr", Some("overlay"), MsFlags::MS_RDONLY, Some(&*options))
+        .with_context(|| format!("laying {over} over /usr"))
 }
 
 /// The files of a folder and of its folders, by their names relative to it.

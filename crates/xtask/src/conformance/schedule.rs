@@ -2,23 +2,23 @@
 use super::Backend;
 use super::programs::Programs;
 use super::report::{Outcome, TestResult};
+use super::running::{Finished, Running};
 use super::sandbox::{self, Spec};
 use crate::dirs;
 use anyhow::{Context, Result, bail};
 use regex::Regex;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{Read, Seek};
-use std::os::fd::OwnedFd;
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The tests whose subject is what only root may do.
 const AS_ROOT: &[&str] = &["spawn_setuid_setgid"];
+/// It skips itself when LD_LIBRARY_PATH is set; it finds the same library beside itself.
+const BY_RUNPATH: &[&str] = &["spawn_empty_env"];
 /// libuv's own limit is 5 s for most tests; the machine may be busy.
 const TIMEOUT_MULTIPLIER: u32 = 3;
 /// The runner's own watchdog comes first; this one is for a runner that hangs itself.
@@ -29,12 +29,15 @@ const RUN_AGAIN: usize = 40;
 const SKIPPED: i32 = 7;
 
 /// Which tests to run, and how.
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) backend: Backend,
     pub(crate) jobs: usize,
     pub(crate) filter: Option<Regex>,
     /// Tests that must pass on this backend.
     pub(crate) must: BTreeSet<String>,
+    /// The library is found by LD_LIBRARY_PATH.
+    pub(crate) by_path: bool,
 }
 
 impl Plan {
@@ -81,6 +84,56 @@ impl Plan {
         Ok(())
     }
 
+    /// Starts every benchmark, side by side, and ends those that take longer than `limit`. Prints the
+    /// outcome. Fails if one fails that works on libuv itself.
+    pub(crate) fn benchmarks(
+        &self,
+        programs: &Programs,
+        reference: &Programs,
+        limit: Duration,
+    ) -> Result<()> {
+        let names = self.names(programs)?;
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs {
+                scope.spawn(|| {
+                    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let ran = self.start(programs, name).and_then(|run| run.finish(limit));
+                        if let Ok(mut results) = results.lock() {
+                            results.push((name, ran));
+                        }
+                    }
+                });
+            }
+        });
+        let (mut ended, mut stopped, mut broken) = (0, 0, Vec::new());
+        let libuv = Self { backend: Backend::Reference, by_path: false, ..self.clone() };
+        for (name, ran) in results.into_inner().unwrap_or_default() {
+            let ran = ran.with_context(|| format!("benchmark {name}"))?;
+            match ran.status {
+                None => stopped += 1,
+                Some(status) if status.success() => ended += 1,
+                Some(status) => {
+                    let same = libuv.start(reference, name)?.finish(limit)?;
+                    if same.status != Some(status) {
+                        bail!("benchmark {name}: {status}\n{}", ran.output);
+                    }
+                    broken.push(name.as_str());
+                }
+            }
+        }
+        println!(
+            "benchmarks built for libuv, on {}: {ended} ran to the end, {stopped} ran until they were \
+             ended after {} s, {} fail as on libuv itself: {}",
+            self.backend.name(),
+            limit.as_secs(),
+            broken.len(),
+            broken.join(" ")
+        );
+        Ok(())
+    }
+
     /// The names of all tests, as the test program lists them.
     fn names(&self, programs: &Programs) -> Result<Vec<String>> {
         let run = self.start(programs, "--list")?.finish(LIMIT)?;
@@ -124,6 +177,7 @@ impl Plan {
 
     fn start(&self, programs: &Programs, name: &str) -> Result<Running> {
         let library = programs.library.file_name().unwrap_or_default().to_string_lossy();
+        let program = programs.runner.file_name().unwrap_or_default().to_string_lossy();
         let mut environment = vec![
             ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".to_owned()),
             ("HOME".to_owned(), sandbox::HOME.to_owned()),
@@ -138,76 +192,26 @@ impl Plan {
             }
             Backend::Reference => {}
         }
+        // Before the first line of the program runs, all its functions have been found.
+        environment.push(("LD_BIND_NOW".into(), "1".into()));
+        if self.by_path && !BY_RUNPATH.contains(&name) {
+            let path = format!("{}/lib", sandbox::BASE);
+            environment.push(("LD_LIBRARY_PATH".into(), path));
+        }
         let spec = Spec {
             binds: vec![
-                (programs.runner.clone(), "run-tests".to_owned()),
+                (programs.runner.clone(), program.to_string()),
                 (programs.library.clone(), format!("lib/{library}")),
             ],
             fixtures: programs.fixtures.clone(),
-            arguments: vec![format!("{}/run-tests", sandbox::BASE), name.to_owned()],
+            arguments: vec![format!("{}/{program}", sandbox::BASE), name.to_owned()],
             environment,
             root: AS_ROOT.contains(&name),
+            overlay: None,
             deny_uring: self.backend == Backend::Denied,
         };
         Running::start(&spec)
     }
-}
-
-/// A test in its sandbox.
-struct Running {
-    child: Child,
-    output: File,
-    since: Instant,
-}
-
-/// What a test left behind.
-struct Finished {
-    /// None when the watchdog ended it.
-    status: Option<ExitStatus>,
-    output: String,
-    seconds: f64,
-}
-
-impl Running {
-    fn start(spec: &Spec) -> Result<Self> {
-        let output = tempfile()?;
-        let child = Command::new(std::env::current_exe()?)
-            .arg("sandbox")
-            .arg(serde_json::to_string(spec)?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::from(OwnedFd::from(output.try_clone()?)))
-            .stderr(Stdio::from(OwnedFd::from(output.try_clone()?)))
-            .spawn()
-            .context("cannot start the sandbox")?;
-        Ok(Self { child, output, since: Instant::now() })
-    }
-
-    /// Waits until it has ended, or ends it.
-    fn finish(mut self, limit: Duration) -> Result<Finished> {
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break Some(status);
-            }
-            if self.since.elapsed() > limit {
-                // The sandbox's init dies with its parent, and everything in it with init.
-                self.child.kill()?;
-                self.child.wait()?;
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(3));
-        };
-        let seconds = self.since.elapsed().as_secs_f64();
-        let mut bytes = Vec::new();
-        self.output.rewind()?;
-        self.output.read_to_end(&mut bytes)?;
-        Ok(Finished { status, output: String::from_utf8_lossy(&bytes).into_owned(), seconds })
-    }
-}
-
-/// A file without a name.
-fn tempfile() -> Result<File> {
-    let fd = nix::sys::memfd::memfd_create(c"output", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
-    Ok(File::from(fd))
 }
 
 /// The outcome, and for anything but a pass the reason.

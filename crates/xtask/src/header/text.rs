@@ -1,11 +1,32 @@
 //! Declarations and comments as text: taken apart, shortened, wrapped.
 use anyhow::Result;
+use regex::Regex;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Structs whose tag is their type's name.
-pub(super) const OWN_TAGS: &[&str] =
-    &["uv_buf_t", "uv_lib_t", "uv_timespec64_t", "uv_timespec_t", "uv_timeval64_t", "uv_timeval_t"];
+pub(super) const OWN_TAGS: &[&str] = &[
+    "uv_buf_t",
+    "uv_lib_t",
+    "uv_rusage_t",
+    "uv_stat_t",
+    "uv_timespec64_t",
+    "uv_timespec_t",
+    "uv_timeval64_t",
+    "uv_timeval_t",
+];
+
+/// The names of a function's arguments as C has them: `loop` is a word of Rust's own, and one that
+/// is not used starts with an underscore there.
+pub(super) fn arguments(doc: &str, code: &str) -> Result<(String, String)> {
+    let unused = Regex::new(r"([ *])_(\w+[,)])")?.replace_all(code, "$1$2").into_owned();
+    if !code.contains("uv_loop_t *owner") {
+        return Ok((doc.to_owned(), unused));
+    }
+    let owner = Regex::new(r"\bowner\b")?;
+    let replace = |text: &str| owner.replace_all(text, "loop").into_owned();
+    Ok((replace(doc), replace(&unused)))
+}
 
 /// `struct uv_buf_t` is `uv_buf_t` wherever it is only named.
 pub(super) fn own_tags(code: &str) -> String {
