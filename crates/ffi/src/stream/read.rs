@@ -4,7 +4,7 @@ use core::ffi::c_int;
 use core::ptr;
 
 use uvring_core::driver::Kind;
-use uvring_core::driver::ready::{HUP, IN, OUT, RDHUP};
+use uvring_core::driver::ready::{HUP, IN, RDHUP};
 use uvring_core::{Errno, socket};
 
 use super::rights::{self, Received};
@@ -72,14 +72,13 @@ pub unsafe extern "C" fn uv_read_stop(stream: *mut uv_stream_t) -> c_int {
     0
 }
 
-/// Reads no more. The stream stays active while it waits for something else.
+/// Reads no more, which ends the stream's activity: what is still to be written keeps the loop alive
+/// by its request.
 fn stop(stream: &uv_stream_t) {
     stream.read_cb.set(None);
     stream.alloc_cb.set(None);
     watch::stop(stream.owner(), &stream.io_watcher, IN);
-    if stream.io_watcher.interest() & OUT == 0 {
-        stream.stop();
-    }
+    stream.stop();
 }
 
 /// There is something to read, or the connection hung up.
