@@ -6,6 +6,7 @@
 //!   tests/security                            mistakes of the past, one test each
 //!   tests/nomem                               each allocation of each function fails in turn
 //!   tests/examples                            the programs of c-examples
+//!   tests/traces                              random ones
 //!   programs                                  building and running those
 //!   facts      cc      stage                  the JSON, C compilers, where the library is
 //! ```
