@@ -9,6 +9,7 @@
 //! The ring is made disabled and belongs to the thread that first enters it. When another thread
 //! runs the loop later, the kernel says EXIST and [`Driver::move_here`] starts over with a new ring.
 
+mod poll;
 mod queue;
 mod token;
 
@@ -19,6 +20,10 @@ use core::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 
+use self::poll::{
+    AGAIN, ARMED, MASK_BITS, MASK_SHIFT, QUEUED, SETTLED, cancel, cancel_poll, clear, has, poll,
+    poll_token, wanted,
+};
 use self::queue::Queue;
 use self::token::{GENERATIONS, Token};
 use super::{Event, Op, Request, Table, Watch, ready};
@@ -37,15 +42,6 @@ const PATIENCE: u32 = 256;
 
 /// Set when the kernel refused a ring: it is not asked again.
 static REFUSED: AtomicBool = AtomicBool::new(false);
-
-/// Bits of `Watch::state`: a poll of the watch's generation is in the kernel (or in the queue to
-/// it); the watch is on `todo`; the watch is on `again`. Above, the mask to be reported again.
-const ARMED: u32 = 1;
-const QUEUED: u32 = 2;
-const AGAIN: u32 = 4;
-const SETTLED: u32 = 8;
-const MASK_SHIFT: u32 = 8;
-const MASK_BITS: u32 = 0xffff;
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -548,59 +544,4 @@ fn new_ring() -> Result<Ring> {
 /// A ring would report it late, or report a file as always ready.
 fn can_be_polled(fd: i32) -> Result<()> {
     Epoll::new()?.add(fd, 0, 0)
-}
-
-fn has(watch: &Watch, bits: u32) -> bool {
-    watch.state.get() & bits != 0
-}
-
-fn clear(watch: &Watch, bits: u32) {
-    watch.state.set(watch.state.get() & !bits);
-}
-
-fn poll_token(watch: &Watch) -> Token {
-    Token::Poll { fd: watch.fd.get(), generation: watch.generation.get() }
-}
-
-fn poll(watch: &Watch) -> Sqe {
-    let interest = watch.interest.get();
-    let events = interest & MASK_BITS | ready::ERR | ready::HUP;
-    let fd = watch.fd.get();
-    let sqe = if interest & ready::DRAINS != 0 {
-        // An end that arrives together with data is seen only this way.
-        let events = events | ready::RDHUP;
-        if has(watch, SETTLED) {
-            Sqe::poll_multishot(fd, events)
-        } else {
-            Sqe::poll_add(fd, events)
-        }
-    } else if interest & ready::EDGE != 0 {
-        Sqe::poll_multishot(fd, events)
-    } else {
-        Sqe::poll_add(fd, events)
-    };
-    sqe.user_data(poll_token(watch).encode())
-}
-
-/// Cancels rather than removes: removing fails while the poll is about to report, and leaves it armed.
-fn cancel(poll: Token) -> Sqe {
-    let carry = match poll {
-        Token::Poll { fd, generation } => Token::Cancel { fd, generation },
-        _ => Token::None,
-    };
-    Sqe::cancel(poll.encode(), CancelFlags::empty())
-        .user_data(carry.encode())
-        .flags(SqeFlags::CQE_SKIP_SUCCESS)
-}
-
-fn cancel_poll(watch: &Watch) -> Sqe {
-    cancel(poll_token(watch))
-}
-
-/// What of `mask` the watch asked for. A watcher that drains also learns of the end: having seen
-/// `RDHUP` it must not stop at a short read.
-fn wanted(watch: &Watch, mask: u32) -> u32 {
-    let interest = watch.interest.get();
-    let wanted = mask & (interest | ready::ERR | ready::HUP) & MASK_BITS;
-    if wanted != 0 && interest & ready::DRAINS != 0 { wanted | mask & ready::RDHUP } else { wanted }
 }
