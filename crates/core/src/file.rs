@@ -50,6 +50,20 @@ pub fn openat_cached(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i
         .map(OwnedFd::into_raw_fd)
 }
 
+/// As [`openat_cached`], of what is on the mount where the look-up starts: the root of an absolute
+/// path, or the folder.
+///
+/// # Errors
+/// As there; `XDEV` when the path leads to another mount.
+pub fn openat_cached_here(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
+    let dirfd = directory(dirfd)?;
+    let flags = OFlags::from_bits_retain(flags) | OFlags::CLOEXEC;
+    let mode = Mode::from_bits_retain(mode);
+    let resolve = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+    retry_on_intr(|| rustix::fs::openat2(dirfd, path, flags, mode, resolve))
+        .map(OwnedFd::into_raw_fd)
+}
+
 /// A descriptor of /dev/null or, where that is missing, of the root folder: a placeholder.
 ///
 /// # Errors

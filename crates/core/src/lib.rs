@@ -6,6 +6,8 @@
 //! ```text
 //!   driver/mod                   the seam: watch, submit, wait, next, fd
 //!   driver/{epoll,uring,sim,sim_absent}     one backend each
+//!   driver/beside                a ring beside epoll
+//!   driver/entry                 from requests to entries of a ring
 //!   driver/{watch,op}            what crosses the seam
 //!   uring/{setup,map,sq,cq,sqe,buf_ring,probe,process}    one part of a ring each
 //!   epoll   socket   file   wake                  one kernel object each

@@ -81,8 +81,12 @@ pub(crate) fn finished(_owner: &uv_loop_t, job: *const uv__work) {
 
 /// An operation is done.
 pub(crate) fn done(_owner: &uv_loop_t, op: *const Op, result: i32) {
-    // SAFETY: only write requests submit operations, and an operation stands at this offset.
+    // SAFETY: an operation stands at this offset of a request in flight, a write or one on files.
     unsafe {
-        stream::write_done(&*op.byte_sub(offset_of!(uv_write_t, reserved)).cast(), result);
+        let req = op.byte_sub(offset_of!(uv_req_t, reserved)).cast::<uv_req_t>();
+        match (*req).r#type.get() {
+            UV_FS => fs::ring::answered(req.cast(), result),
+            _ => stream::write_done(&*req.cast(), result),
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! The epoll backend: watches are level-triggered entries, ops are not offered.
+//! The epoll backend: watches are level-triggered entries; operations on files go to a ring beside
+//! it, others are not offered.
 
-use core::cell::{Cell, UnsafeCell};
+use core::cell::{Cell, OnceCell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
+use super::beside::{Beside, MARK};
 use super::{Event, Op, Request, Table, Watch, ready};
 use crate::epoll::{self, Epoll};
 use crate::{Errno, Result};
@@ -19,6 +21,9 @@ pub(super) struct Driver {
     filled: Cell<usize>,
     taken: Cell<usize>,
     generation: Cell<u32>,
+    beside: OnceCell<Beside>,
+    /// The ring is to be polled by the kernel.
+    polled: Cell<bool>,
 }
 
 impl Driver {
@@ -29,6 +34,8 @@ impl Driver {
             filled: Cell::new(0),
             taken: Cell::new(0),
             generation: Cell::new(0),
+            beside: OnceCell::new(),
+            polled: Cell::new(false),
         })
     }
 
@@ -75,22 +82,54 @@ impl Driver {
     /// Entries of watchers that drain are level-triggered here and come again by themselves.
     pub(super) fn again(&self, _watch: &Watch, _mask: u32) {}
 
-    pub(super) unsafe fn submit(&self, _op: &Op, _request: &Request) -> Result<()> {
-        Err(Errno::NOSYS)
+    pub(super) fn poll_files(&self) {
+        self.polled.set(true);
     }
 
-    pub(super) fn cancel(&self, _op: &Op) {}
+    pub(super) unsafe fn submit(&self, op: &Op, request: &Request) -> Result<()> {
+        if !request.is_file() {
+            return Err(Errno::NOSYS);
+        }
+        let beside = match self.beside.get() {
+            Some(beside) => beside,
+            None => {
+                let fresh = Beside::new(&self.epoll, self.polled.get())?;
+                self.beside.get_or_init(|| fresh)
+            }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { beside.submit(op, request) }
+    }
+
+    pub(super) fn cancel(&self, op: &Op) {
+        if let Some(beside) = self.beside.get() {
+            beside.cancel(op);
+        }
+    }
+
+    pub(super) fn cancel_now(&self, op: &Op) -> bool {
+        self.beside.get().is_some_and(|beside| beside.cancel_now(op))
+    }
 
     pub(super) fn reap(&self, _op: &Op) -> Option<i32> {
         None
     }
 
-    pub(super) fn flush(&self) {}
+    pub(super) fn flush(&self) {
+        if let Some(beside) = self.beside.get()
+            && beside.is_queued()
+        {
+            beside.hand_over();
+        }
+    }
 
     pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         debug_assert_eq!(self.taken.get(), self.filled.get(), "events left from the last wait");
         self.filled.set(0);
         self.taken.set(0);
+        self.flush();
+        let at_hand = self.beside.get().is_some_and(Beside::is_ready);
+        let timeout = if at_hand { Some(Duration::ZERO) } else { timeout };
         // SAFETY: no reference into the batch lives across calls; `next` copies events out.
         let batch = unsafe { &mut *self.batch.get() };
         let filled = self.epoll.wait(batch, timeout)?.len();
@@ -102,12 +141,17 @@ impl Driver {
         loop {
             let index = self.taken.get();
             if index == self.filled.get() {
-                return None;
+                let (op, result) = self.beside.get()?.next()?;
+                return Some(Event::Done(op, result));
             }
             self.taken.set(index + 1);
             // SAFETY: the last wait filled this entry, and nothing writes the batch meanwhile.
             let event = unsafe { (*self.batch.get())[index].assume_init() };
-            let (fd, generation) = unpack(event.data.u64());
+            let data = event.data.u64();
+            if data == MARK {
+                continue;
+            }
+            let (fd, generation) = unpack(data);
             match table.find(fd, generation) {
                 // A change earlier in the batch may have narrowed the interest since.
                 Some(watch) => {
@@ -129,6 +173,7 @@ impl Driver {
 
     pub(super) fn has_work(&self) -> bool {
         self.taken.get() != self.filled.get()
+            || self.beside.get().is_some_and(|beside| beside.is_queued() || beside.is_ready())
     }
 
     pub(super) fn pollable_fd(&self) -> Result<i32> {

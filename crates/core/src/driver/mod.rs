@@ -8,6 +8,8 @@
 //! generation, never a pointer, so an event that outlives its watch finds nothing and is dropped;
 //! it cannot reach memory that the caller has freed since.
 
+mod beside;
+mod entry;
 mod epoll;
 mod op;
 #[cfg(any(test, feature = "sim"))]
@@ -29,7 +31,7 @@ use crate::{Errno, Result};
 /// Which backend a driver is to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// epoll for everything.
+    /// epoll for descriptors, and a ring beside it for files, made with the first operation.
     Epoll,
     /// An io_uring for everything; [`Driver::new`] falls back to epoll when the kernel refuses it.
     Uring,
@@ -213,8 +215,8 @@ impl Driver {
     /// Starts `op`.
     ///
     /// # Errors
-    /// `NOSYS` when the backend has no such operation: the caller goes the other way. The op is
-    /// not in flight then.
+    /// `NOSYS` when the backend has no such operation, `BUSY` when it has enough to do: the caller
+    /// goes the other way. The op is not in flight then.
     ///
     /// # Safety
     /// `op`, and all memory that `request` names, stay valid and in place until `Event::Done`.
@@ -226,6 +228,20 @@ impl Driver {
     /// Asks that `op` end soon. Its `Done` still comes, with whatever result it came to.
     pub fn cancel(&self, op: &Op) {
         on_backend!(self, backend => backend.cancel(op));
+    }
+
+    /// Ends `op` if it has not begun: true, and its `Done` comes with `CANCELED`; false when it is
+    /// too late, and it ends as it would have.
+    pub fn cancel_now(&self, op: &Op) -> bool {
+        on_backend!(self, backend => backend.cancel_now(op))
+    }
+
+    /// Lets a thread of the kernel's take operations on files (`IORING_SETUP_SQPOLL`), if the driver
+    /// has no ring yet and the kernel allows it. The ring of [`Kind::Uring`] stays as it is.
+    pub fn poll_files(&self) {
+        if let Backend::Epoll(epoll) = &self.backend {
+            epoll.poll_files();
+        }
     }
 
     /// Hands what was submitted to the kernel and takes `op`'s result if it is there at once. There

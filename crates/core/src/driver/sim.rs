@@ -193,6 +193,11 @@ impl Driver {
         }
     }
 
+    pub(super) fn cancel_now(&self, op: &Op) -> bool {
+        self.cancel(op);
+        op.in_flight()
+    }
+
     /// Completions come in the script's order only.
     pub(super) fn reap(&self, _op: &Op) -> Option<i32> {
         None

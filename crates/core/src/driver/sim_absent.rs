@@ -31,6 +31,9 @@ impl Driver {
     pub(super) fn cancel(&self, _op: &Op) {
         match *self {}
     }
+    pub(super) fn cancel_now(&self, _op: &Op) -> bool {
+        match *self {}
+    }
     pub(super) fn reap(&self, _op: &Op) -> Option<i32> {
         match *self {}
     }

@@ -26,6 +26,8 @@ use self::poll::{
 };
 use self::queue::Queue;
 use self::token::{GENERATIONS, Token};
+use super::entry;
+use super::op::SUBMITTED;
 use super::{Event, Op, Request, Table, Watch, ready};
 use crate::epoll::Epoll;
 use crate::uring::sqe::{CancelFlags, SqeFlags};
@@ -214,14 +216,11 @@ impl Driver {
         if self.in_flight.get() >= ring.capacity() / 2 {
             return Err(Errno::BUSY);
         }
-        let sqe = match *request {
-            Request::Nop => Sqe::nop(),
-            // SAFETY: the memory stays valid until the completion, by the caller's promise.
-            Request::Send { fd, buf, len, flags } => unsafe { Sqe::send(fd, buf, len, flags) },
-        };
+        // SAFETY: the memory stays valid until the completion, by the caller's promise.
+        let sqe = unsafe { entry::encode(request) };
         let address = (&raw const *op).expose_provenance();
         self.push(sqe.user_data(Token::Op(address).encode()))?;
-        op.state.set(1);
+        op.state.set(SUBMITTED);
         self.in_flight.set(self.in_flight.get() + 1);
         self.flush_for_embedder();
         Ok(())
@@ -239,15 +238,21 @@ impl Driver {
         self.flush_for_embedder();
     }
 
+    pub(super) fn cancel_now(&self, op: &Op) -> bool {
+        let cancelled =
+            entry::cancel_now(self.ring(), op, Token::Op((&raw const *op).addr()).encode());
+        self.flush_for_embedder();
+        cancelled
+    }
+
     pub(super) fn reap(&self, op: &Op) -> Option<i32> {
         if !op.in_flight() {
             return None;
         }
         self.flush();
         let cqe = self.ring().take(Token::Op((&raw const *op).addr()).encode())?;
-        op.state.set(0);
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
-        Some(cqe.raw())
+        Some(entry::settle(op, cqe.raw()))
     }
 
     pub(super) fn flush(&self) {
@@ -349,10 +354,9 @@ impl Driver {
             }
             Token::Op(address) => {
                 let op: *const Op = core::ptr::with_exposed_provenance(address);
-                // SAFETY: an op stays in place until this completion, by `submit`'s promise.
-                unsafe { (*op).state.set(0) };
                 self.in_flight.set(self.in_flight.get().saturating_sub(1));
-                Some(Event::Done(op, cqe.raw()))
+                // SAFETY: an op stays in place until this completion, by `submit`'s promise.
+                Some(Event::Done(op, entry::settle(unsafe { &*op }, cqe.raw())))
             }
             Token::Cancel { fd, generation } => {
                 // It ran just then and is still armed: once more, until it is gone.

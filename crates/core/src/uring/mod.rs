@@ -18,6 +18,7 @@ pub mod sqe;
 
 use core::cell::Cell;
 use core::ffi::c_void;
+use core::sync::atomic::{Ordering, fence};
 use core::time::Duration;
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -203,6 +204,14 @@ impl Ring {
         self.is_ours().then(|| self.sq.untaken()).into_iter().flatten()
     }
 
+    /// Puts `sqe` in the place of the entry that carries `user_data`, if the kernel has not taken it
+    /// yet. Never on a ring with `SQPOLL`.
+    pub fn replace(&self, user_data: u64, sqe: Sqe) -> bool {
+        self.is_ours()
+            && !self.flags.contains(SetupFlags::SQPOLL)
+            && self.sq.replace(user_data, sqe)
+    }
+
     /// Takes the oldest completion.
     pub fn pop(&self) -> Option<Cqe> {
         if self.is_ours() { self.cq.pop() } else { None }
@@ -263,6 +272,23 @@ impl Ring {
             return Ok(0);
         }
         self.enter_with(to_submit, 0, IoringEnterFlags::empty(), None)
+    }
+
+    /// On a ring with `SQPOLL`: lets the kernel's thread see queued entries, and wakes it if it
+    /// sleeps.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub fn submit_polled(&self) -> Result<()> {
+        use rustix::io_uring::IoringSqFlags as Bits;
+        let to_submit = self.publish()?;
+        // SeqCst: the entries are there before the look at whether the thread sleeps; it looks for
+        // entries after it has said that it does.
+        fence(Ordering::SeqCst);
+        if !self.sq.flags().contains(Bits::NEED_WAKEUP) {
+            return Ok(());
+        }
+        self.enter_with(to_submit, 0, IoringEnterFlags::SQ_WAKEUP, None).map(drop)
     }
 
     /// Hands queued entries to the kernel and has it finish what it can, without waiting.

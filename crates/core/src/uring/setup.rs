@@ -18,6 +18,8 @@ pub struct Config {
     pub wanted: Flags,
     /// Flags that are not given up.
     pub required: Flags,
+    /// With `SQPOLL`: how long the kernel's thread looks for entries before it sleeps.
+    pub idle_ms: u32,
 }
 
 /// In the order in which they are given up: the newest first, with the kernel that brought it.
@@ -48,6 +50,7 @@ impl Config {
                 .union(Flags::NO_SQARRAY)
                 .union(Flags::CLAMP),
             required: Flags::empty(),
+            idle_ms: 0,
         }
     }
 }
@@ -60,13 +63,14 @@ const NEEDED: IoringFeatureFlags = IoringFeatureFlags::SINGLE_MMAP
 
 /// Makes the ring, with as many of the wanted flags as the kernel knows.
 pub(super) fn setup(config: &Config) -> Result<(OwnedFd, sys::io_uring_params)> {
-    // A kernel thread that polls, and entries of another size, would break what the rings assume.
-    let foreign = Flags::SQPOLL | Flags::SQE128 | Flags::CQE32 | Flags::NO_MMAP;
+    // Entries of another size would break what the rings assume.
+    let foreign = Flags::SQE128 | Flags::CQE32 | Flags::NO_MMAP;
     let mut flags = (config.wanted | config.required) - foreign;
     let mut given_up = 0;
     loop {
         let mut params = sys::io_uring_params::default();
         params.flags = flags;
+        params.sq_thread_idle = config.idle_ms;
         if flags.contains(Flags::CQSIZE) {
             params.cq_entries = config.cq_entries;
         }

@@ -102,6 +102,24 @@ impl Sq {
         })
     }
 
+    /// Puts `sqe` in the place of the untaken entry that carries `user_data`, if there is one.
+    pub(super) fn replace(&self, user_data: u64, sqe: Sqe) -> bool {
+        let written = self.written.get();
+        for back in 0..self.pending() {
+            let place = written.wrapping_sub(1).wrapping_sub(back) & (self.entries - 1);
+            // SAFETY: as in `untaken`; the kernel reads entries during an enter only, unless a
+            // thread of its polls them, which the caller rules out.
+            unsafe {
+                let entry = self.sqes.add(place as usize);
+                if entry.read().get_user_data() == user_data {
+                    entry.write(sqe);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     /// What the kernel says about the queue.
     pub(super) fn flags(&self) -> IoringSqFlags {
         // Relaxed: the bits only say that an enter is worth while. The enter orders everything

@@ -2,6 +2,8 @@
 
 use core::ffi::{c_char, c_int};
 
+use uvring_core::driver::Request;
+
 use super::request::{self, Operation};
 use super::sys;
 use crate::abi::*;
@@ -15,6 +17,10 @@ impl Operation for Unlink {
         // SAFETY: the path is a C string.
         sys::int(unsafe { libc::unlink(req.path.get()) })
     }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Unlink { path: req.path.get(), flags: 0 })
+    }
 }
 
 struct Mkdir;
@@ -25,6 +31,10 @@ impl Operation for Mkdir {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         // SAFETY: the path is a C string.
         sys::int(unsafe { libc::mkdir(req.path.get(), req.mode.get()) })
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Mkdir { path: req.path.get(), mode: req.mode.get() })
     }
 }
 
@@ -37,6 +47,10 @@ impl Operation for Rmdir {
         // SAFETY: the path is a C string.
         sys::int(unsafe { libc::rmdir(req.path.get()) })
     }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Unlink { path: req.path.get(), flags: libc::AT_REMOVEDIR })
+    }
 }
 
 struct Rename;
@@ -47,6 +61,10 @@ impl Operation for Rename {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         // SAFETY: both paths are C strings.
         sys::int(unsafe { libc::rename(req.path.get(), req.new_path.get()) })
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Rename { path: req.path.get(), new_path: req.new_path.get() })
     }
 }
 

@@ -2,7 +2,11 @@
 
 use core::ffi::{c_char, c_int, c_uint};
 
+use uvring_core::driver::Request;
+use uvring_core::file;
+
 use super::request::{self, Operation};
+use super::route::Elsewhere;
 use super::{now, opened, sys};
 use crate::abi::*;
 
@@ -23,8 +27,12 @@ impl Operation for Open {
 
     unsafe fn perform(req: &uv_fs_t) -> isize {
         let flags = req.flags.get() | libc::O_CLOEXEC;
+        let held = req.file.replace(-1);
         // SAFETY: the path is a C string.
         let fd = sys::int(unsafe { libc::open(req.path.get(), flags, req.mode.get()) });
+        if held >= 0 {
+            let _ = file::close(held);
+        }
         if fd >= 0 {
             opened::note(fd as c_int, flags, false);
             if req.cb.get().is_some() {
@@ -34,14 +42,26 @@ impl Operation for Open {
         fd
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
         // SAFETY: the path is a C string.
-        let fd = unsafe { now::open(req.path.get(), req.flags.get()) }?;
-        Some(fd.unwrap_or_else(|code| code) as isize)
+        match unsafe { now::open(req.path.get(), req.flags.get()) } {
+            now::Opened::Done(result) => Ok(result.unwrap_or_else(|code| code) as isize),
+            now::Opened::Elsewhere { held } => {
+                req.file.set(held);
+                Err(Elsewhere::Worker)
+            }
+        }
     }
 
-    fn cost(_req: &uv_fs_t) -> u32 {
-        2
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        let flags = req.flags.get() | libc::O_CLOEXEC;
+        let path = req.path.get();
+        (req.file.get() < 0).then_some(Request::Open { path, flags, mode: req.mode.get() })
+    }
+
+    fn landed(req: &uv_fs_t, answer: c_int) -> isize {
+        opened::note(answer, req.flags.get(), false);
+        answer as isize
     }
 }
 
@@ -61,9 +81,14 @@ impl Operation for Close {
         }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
-        let closed = now::close(req.file.get())?;
-        Some(closed.err().unwrap_or(0) as isize)
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+        let closed = now::close(req.file.get()).ok_or(Elsewhere::Worker)?;
+        Ok(closed.err().unwrap_or(0) as isize)
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        opened::forget(req.file.get());
+        Some(Request::Close { fd: req.file.get() })
     }
 }
 
@@ -89,11 +114,22 @@ impl Operation for Read {
         })
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
         let (bufs, count) = (req.bufs.get(), req.nbufs.get() as usize);
         // SAFETY: the list has that many buffers, each valid for writes.
         let got = unsafe { now::read(req.file.get(), bufs, count, req.off.get()) }?;
-        Some(got.map_or_else(|code| code as isize, |got| got as isize))
+        Ok(got.map_or_else(|code| code as isize, |got| got as isize))
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        let (iov, count) = (req.bufs.get().cast(), req.nbufs.get());
+        let offset = place(req.off.get());
+        (count as usize <= sys::MAX_IOV).then_some(Request::Read {
+            fd: req.file.get(),
+            iov,
+            count,
+            offset,
+        })
     }
 
     fn cost(req: &uv_fs_t) -> u32 {
@@ -143,6 +179,31 @@ impl Operation for Write {
         }
         total as isize
     }
+
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+        let direct = opened::of(req.file.get()) & opened::DIRECT != 0;
+        Err(if direct { Elsewhere::Ring } else { Elsewhere::Worker })
+    }
+
+    fn cost(_req: &uv_fs_t) -> u32 {
+        0
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        let (iov, count) = (req.bufs.get().cast(), req.nbufs.get());
+        let offset = place(req.off.get());
+        (count as usize <= sys::MAX_IOV).then_some(Request::Write {
+            fd: req.file.get(),
+            iov,
+            count,
+            offset,
+        })
+    }
+}
+
+/// An offset as the ring has it.
+fn place(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or(u64::MAX)
 }
 
 /// One attempt: a list of buffers, or what is left of one.
@@ -188,6 +249,10 @@ impl Operation for Fsync {
         // SAFETY: any number may be asked for.
         sys::int(unsafe { libc::fsync(req.file.get()) })
     }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Sync { fd: req.file.get(), data_only: false })
+    }
 }
 
 struct Fdatasync;
@@ -199,6 +264,10 @@ impl Operation for Fdatasync {
         // SAFETY: any number may be asked for.
         sys::int(unsafe { libc::fdatasync(req.file.get()) })
     }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Sync { fd: req.file.get(), data_only: true })
+    }
 }
 
 struct Ftruncate;
@@ -209,6 +278,11 @@ impl Operation for Ftruncate {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         // SAFETY: any number may be asked for.
         sys::int(unsafe { libc::ftruncate(req.file.get(), req.off.get()) })
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        let len = u64::try_from(req.off.get()).ok()?;
+        Some(Request::Truncate { fd: req.file.get(), len })
     }
 }
 
@@ -231,6 +305,7 @@ pub unsafe extern "C" fn uv_fs_open(
         request::with_path::<Open>(r#loop, req, path, cb, |req| {
             req.flags.set(flags);
             req.mode.set(mode as libc::mode_t);
+            req.file.set(-1);
         })
     }
 }

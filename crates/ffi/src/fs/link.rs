@@ -3,6 +3,8 @@
 use core::ffi::{c_char, c_int};
 use core::ptr;
 
+use uvring_core::driver::Request;
+
 use super::request::{self, Operation};
 use super::sys;
 use crate::abi::*;
@@ -21,6 +23,10 @@ impl Operation for Link {
         // SAFETY: both paths are C strings.
         sys::int(unsafe { libc::link(req.path.get(), req.new_path.get()) })
     }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Link { path: req.path.get(), new_path: req.new_path.get() })
+    }
 }
 
 struct Symlink;
@@ -31,6 +37,10 @@ impl Operation for Symlink {
     unsafe fn perform(req: &uv_fs_t) -> isize {
         // SAFETY: both paths are C strings.
         sys::int(unsafe { libc::symlink(req.path.get(), req.new_path.get()) })
+    }
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(Request::Symlink { target: req.path.get(), path: req.new_path.get() })
     }
 }
 

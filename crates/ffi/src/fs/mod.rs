@@ -16,7 +16,7 @@
 //! ```text
 //!   io  entry  stat  link  attributes  times  copy  scandir  dir  temp    the operations
 //!   send  entries                      moving bytes; reading a folder
-//!   request                            the life of a request
+//!   request  ring                      the life of a request; operations in the ring
 //!   now  mounts  opened                attempts that never wait, and what makes them safe
 //!   route  sys                         which way it goes; what calls answer
 //! ```
@@ -32,6 +32,7 @@ mod mounts;
 mod now;
 mod opened;
 pub mod request;
+pub(crate) mod ring;
 mod route;
 pub mod scandir;
 pub mod send;

@@ -8,7 +8,7 @@
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Mounts remembered; two that meet in one place push each other out, which costs speed only.
 const PLACES: usize = 64;
@@ -73,6 +73,35 @@ pub(super) fn is_near(record: &libc::statx) -> bool {
     key(record).is_some_and(|key| place(key).load(Ordering::Relaxed) == key | NEAR)
 }
 
+/// Whether the mount of the root answers from memory: a mark, once a worker has asked. A program
+/// that changes its root to a file system that waits may wait there once.
+static ROOT: AtomicU8 = AtomicU8::new(ROOT_UNKNOWN);
+const ROOT_UNKNOWN: u8 = 0;
+const ROOT_NEAR: u8 = 1;
+const ROOT_FAR: u8 = 2;
+
+/// Whether what is on the mount of the root folder is known to answer from memory.
+pub(super) fn root_is_near() -> bool {
+    ROOT.load(Ordering::Relaxed) == ROOT_NEAR
+}
+
+/// On a worker: finds out about the root.
+pub(super) fn learn_root() {
+    if ROOT.load(Ordering::Relaxed) != ROOT_UNKNOWN {
+        return;
+    }
+    let mut answer = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: a C string, and room for one record, filled on 0.
+    let near = unsafe {
+        libc::statfs(c"/".as_ptr(), answer.as_mut_ptr()) == 0 && is_local(&answer.assume_init())
+    };
+    ROOT.store(if near { ROOT_NEAR } else { ROOT_FAR }, Ordering::Relaxed);
+}
+
+fn is_local(answer: &libc::statfs) -> bool {
+    LOCAL.contains(&(answer.f_type as u64 & 0xffff_ffff))
+}
+
 /// Remembers the mount of this record. `statfs` asks the kernel about it, and may wait.
 pub(super) fn learn(record: &libc::statx, statfs: impl FnOnce(*mut libc::statfs) -> c_int) {
     let Some(key) = key(record) else { return };
@@ -84,8 +113,9 @@ pub(super) fn learn(record: &libc::statx, statfs: impl FnOnce(*mut libc::statfs)
         return;
     }
     // SAFETY: on 0 the record is filled.
-    let kind = unsafe { answer.assume_init() }.f_type as u64 & 0xffff_ffff;
-    place(key).store(key | u64::from(LOCAL.contains(&kind)), Ordering::Relaxed);
+    let answer = unsafe { answer.assume_init() };
+    let near = is_local(&answer);
+    place(key).store(key | u64::from(near), Ordering::Relaxed);
 }
 
 #[cfg(test)]

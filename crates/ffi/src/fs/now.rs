@@ -10,7 +10,8 @@
 //! - Opening a FIFO waits for its other end, opening a device for the device, and closing them again
 //!   is seen by others. So a name is first resolved with `O_PATH`, which opens nothing, and only a
 //!   file or a folder is then opened; with `O_NONBLOCK`, taken off again afterwards, should another
-//!   have taken its place in between.
+//!   have taken its place in between. On the mount of the root, where devices are rare, the first
+//!   step is saved: what turns out to be a FIFO is opened once more by a worker, who waits.
 //! - Opening, closing, and asking for attributes on a network or behind FUSE: only mounts known to
 //!   be local are tried, see `mounts`; until that is known, `AT_STATX_DONT_SYNC` asks nobody.
 //! - Data that is not in memory: `RWF_NOWAIT`. It does not cover direct reads, which wait for the
@@ -24,6 +25,7 @@ use core::mem::MaybeUninit;
 use uvring_core::fd::IoVec;
 use uvring_core::{Errno, file};
 
+use super::route::Elsewhere;
 use super::{mounts, opened, sys};
 use crate::abi::*;
 use crate::status;
@@ -79,6 +81,7 @@ fn peek(fd: c_int) -> Result<libc::statx, c_int> {
 
 /// On a worker: remembers what kind of mount the descriptor's file is on.
 pub(super) fn learn(fd: c_int) {
+    mounts::learn_root();
     if let Ok(record) = peek(fd) {
         // SAFETY: `to` has room for one record.
         mounts::learn(&record, |to| unsafe { libc::fstatfs(fd, to) });
@@ -110,35 +113,67 @@ unsafe fn look_up(path: *const c_char, flags: c_int) -> Attempt<libc::statx> {
     record.ok().filter(mounts::is_near).map(Ok)
 }
 
+/// What opening comes to.
+pub(super) enum Opened {
+    Done(Result<c_int, c_int>),
+    /// It has to be opened by a worker, who closes `held` (-1: nothing) when he has: the same was
+    /// opened here without waiting, and whoever waits at its other end has seen that.
+    Elsewhere {
+        held: c_int,
+    },
+}
+
+impl Opened {
+    const ELSEWHERE: Self = Opened::Elsewhere { held: -1 };
+
+    fn failed(error: Errno) -> Self {
+        or_elsewhere(error).map_or(Self::ELSEWHERE, Opened::Done)
+    }
+}
+
 /// open(2), close-on-exec.
 ///
 /// # Safety
 /// `path` is a C string.
-pub(super) unsafe fn open(path: *const c_char, flags: c_int) -> Attempt<c_int> {
+pub(super) unsafe fn open(path: *const c_char, flags: c_int) -> Opened {
     if flags & (CHANGES | libc::O_PATH) != 0 {
-        return None;
+        return Opened::ELSEWHERE;
     }
     // SAFETY: the caller's promise.
-    let record = match unsafe { look_up(path, flags & (libc::O_DIRECTORY | libc::O_NOFOLLOW)) }? {
-        Ok(record) if is_file_or_folder(&record) => record,
-        Ok(_) => return None,
-        Err(code) => return Some(Err(code)),
+    let name = unsafe { CStr::from_ptr(path) };
+    let now = (flags | libc::O_NONBLOCK) as u32;
+    if name.to_bytes().first() == Some(&b'/') && mounts::root_is_near() {
+        match file::openat_cached_here(file::CWD, name, now, 0) {
+            Ok(fd) => return settle(fd, flags, None),
+            Err(Errno::XDEV) => {}
+            Err(error) => return Opened::failed(error),
+        }
+    }
+    // SAFETY: the caller's promise.
+    let record = match unsafe { look_up(path, flags & (libc::O_DIRECTORY | libc::O_NOFOLLOW)) } {
+        Some(Ok(record)) if is_file_or_folder(&record) => record,
+        Some(Err(code)) => return Opened::Done(Err(code)),
+        _ => return Opened::ELSEWHERE,
     };
-    // SAFETY: as above.
-    let path = unsafe { CStr::from_ptr(path) };
-    let opened = file::openat_cached(file::CWD, path, (flags | libc::O_NONBLOCK) as u32, 0);
-    let fd = match opened {
-        Ok(fd) => fd,
-        Err(error) => return or_elsewhere(error),
+    match file::openat_cached(file::CWD, name, now, 0) {
+        Ok(fd) => settle(fd, flags, Some(record)),
+        Err(error) => Opened::failed(error),
+    }
+}
+
+/// Makes a descriptor that was opened without waiting what `flags` say.
+fn settle(fd: c_int, flags: c_int, record: Option<libc::statx>) -> Opened {
+    let record = match record.map_or_else(|| peek(fd), Ok) {
+        Ok(record) if is_file_or_folder(&record) => record,
+        _ => return Opened::Elsewhere { held: fd },
     };
     let keep = flags & (libc::O_APPEND | libc::O_DIRECT | libc::O_NOATIME);
     // SAFETY: the descriptor is ours.
     if flags & libc::O_NONBLOCK == 0 && unsafe { libc::fcntl(fd, libc::F_SETFL, keep) } != 0 {
-        let _ = file::close(fd);
-        return None;
+        return Opened::Elsewhere { held: fd };
     }
-    opened::note(fd, flags, is_light(&record, flags));
-    Some(Ok(fd))
+    opened::note(fd, flags, mounts::is_near(&record) && is_light(&record, flags));
+    Opened::Done(Ok(fd))
 }
 
 /// stat(2), or lstat(2) when a link at the end is not followed.
@@ -191,35 +226,49 @@ pub(super) unsafe fn read(
     bufs: *const uv_buf_t,
     count: usize,
     offset: i64,
-) -> Attempt<usize> {
+) -> Result<Result<usize, c_int>, Elsewhere> {
     // SAFETY: the caller's promise.
     let list = unsafe { core::slice::from_raw_parts(bufs, count) };
     let wanted = list.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len));
-    if wanted > MAX_READ || count > sys::MAX_IOV {
-        return None;
+    if count > sys::MAX_IOV {
+        return Err(Elsewhere::Worker);
     }
-    if opened::of(fd) & opened::BUFFERED == 0 {
-        // SAFETY: any number may be asked for.
-        let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-        if flags < 0 || flags & libc::O_DIRECT != 0 {
-            return None;
-        }
+    if is_direct(fd) {
+        return Err(Elsewhere::Ring);
+    }
+    // The ring, too, copies what is in memory on this thread.
+    if wanted > MAX_READ {
+        return Err(Elsewhere::Worker);
     }
     let offset = offset.max(-1);
     // SAFETY: the caller's promise; a buffer is what the kernel calls an iovec.
     match unsafe { file::preadv2(fd, bufs.cast::<IoVec>(), count, offset, file::RWF_NOWAIT) } {
-        Ok(got) if got == 0 || got == wanted || is_all(fd, offset, got) => Some(Ok(got)),
+        Ok(got) if got == 0 || got == wanted || is_all(fd, offset, got) => Ok(Ok(got)),
         Ok(got) => {
             if offset < 0 {
                 // SAFETY: back to where the file stood, for whoever reads it next.
                 unsafe { libc::lseek(fd, -(got as i64), libc::SEEK_CUR) };
             }
-            None
+            Err(Elsewhere::Ring)
         }
         Err(error @ (Errno::BADF | Errno::ISDIR | Errno::IO | Errno::SPIPE | Errno::FAULT)) => {
-            Some(Err(status::from_errno(error)))
+            Ok(Err(status::from_errno(error)))
         }
-        Err(_) => None,
+        // Not in memory, or nothing has come yet.
+        Err(Errno::AGAIN) => Err(Elsewhere::Ring),
+        Err(_) => Err(Elsewhere::Worker),
+    }
+}
+
+/// Whether reads of the descriptor go past the page cache.
+fn is_direct(fd: c_int) -> bool {
+    match opened::of(fd) & (opened::BUFFERED | opened::DIRECT) {
+        // SAFETY: any number may be asked for.
+        0 => match unsafe { libc::fcntl(fd, libc::F_GETFL) } {
+            -1 => false,
+            flags => flags & libc::O_DIRECT != 0,
+        },
+        known => known == opened::DIRECT,
     }
 }
 

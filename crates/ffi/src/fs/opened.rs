@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 /// Reads go through the page cache, so that reading without waiting means something.
 pub(super) const BUFFERED: u8 = 1;
+/// Reads and writes go past it.
+pub(super) const DIRECT: u8 = 4;
 /// A small file of a local file system, open for reading only: closing it is a matter of memory.
 pub(super) const LIGHT: u8 = 2;
 
@@ -23,9 +25,9 @@ fn entry(fd: c_int) -> Option<&'static AtomicU8> {
 
 /// Remembers a descriptor just opened with these flags of open(2).
 pub(super) fn note(fd: c_int, flags: c_int, light: bool) {
-    let buffered = if flags & libc::O_DIRECT == 0 { BUFFERED } else { 0 };
+    let cache = if flags & libc::O_DIRECT == 0 { BUFFERED } else { DIRECT };
     if let Some(entry) = entry(fd) {
-        entry.store(buffered | if light { LIGHT } else { 0 }, Ordering::Relaxed);
+        entry.store(cache | if light { LIGHT } else { 0 }, Ordering::Relaxed);
     }
 }
 

@@ -3,12 +3,15 @@
 //! With a callback the request owns copies of its paths and buffer list; without one it points at
 //! the caller's, and nothing is allocated for them.
 
-use core::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 
-use super::route;
+use uvring_core::driver::Request;
+
+use super::ring;
+use super::route::{self, Elsewhere};
 use crate::abi::*;
-use crate::loop_::{call, finished};
+use crate::loop_::{call, finished, option};
 use crate::{r#async, mem, req, threadpool};
 
 /// One kind of file operation.
@@ -25,19 +28,37 @@ pub(super) trait Operation {
     unsafe fn perform(req: &uv_fs_t) -> isize;
 
     /// Does it now if that takes no waiting, on the loop's thread: the result, or an error code.
-    /// `None`: it has to go another way, and nothing has happened.
+    ///
+    /// # Errors
+    /// Where it has to go; nothing has happened then.
     ///
     /// # Safety
     /// As for [`perform`](Self::perform).
-    unsafe fn attempt(_req: &uv_fs_t) -> Option<isize> {
+    unsafe fn attempt(_req: &uv_fs_t) -> Result<isize, Elsewhere> {
+        Err(Elsewhere::Worker)
+    }
+
+    /// The same for a ring, if that can do it.
+    fn entry(_req: &uv_fs_t) -> Option<Request> {
         None
     }
+
+    /// What the ring's answer means.
+    fn landed(_req: &uv_fs_t, answer: c_int) -> isize {
+        answer as isize
+    }
+
+    /// Bytes behind the path, for what the ring writes.
+    const ROOM: usize = 0;
 
     /// How many small calls an attempt is worth.
     fn cost(_req: &uv_fs_t) -> u32 {
         1
     }
 }
+
+/// What stands behind a path is aligned to so many bytes, as all blocks are.
+const ALIGN: usize = 8;
 
 /// Sets up what all kinds have.
 ///
@@ -118,7 +139,7 @@ pub(super) unsafe fn with_path<O: Operation>(
     unsafe {
         plain::<O>(owner, req, cb, |req| {
             set(req);
-            keep_path(req, path)
+            keep_path(req, path, O::ROOM)
         })
     }
 }
@@ -146,7 +167,7 @@ pub(super) unsafe fn with_paths<O: Operation>(
 
 /// # Safety
 /// `path` is NULL or a C string.
-unsafe fn keep_path(req: &uv_fs_t, path: *const c_char) -> c_int {
+unsafe fn keep_path(req: &uv_fs_t, path: *const c_char, room: usize) -> c_int {
     if path.is_null() {
         return UV_EINVAL;
     }
@@ -155,18 +176,19 @@ unsafe fn keep_path(req: &uv_fs_t, path: *const c_char) -> c_int {
         return 0;
     }
     // SAFETY: the caller's promise.
-    unsafe { copy_path(req, path) }
+    unsafe { copy_path(req, path, room) }
 }
 
-/// Gives the request a copy of `path` of its own.
+/// Gives the request a copy of `path` of its own, with so much room behind it for [`behind_path`].
 ///
 /// # Safety
 /// `path` is a C string.
-pub(super) unsafe fn copy_path(req: &uv_fs_t, path: *const c_char) -> c_int {
+pub(super) unsafe fn copy_path(req: &uv_fs_t, path: *const c_char, room: usize) -> c_int {
     // SAFETY: the caller's promise; the block has room for the path with its NUL.
     unsafe {
         let size = libc::strlen(path) + 1;
-        let copy: *mut c_char = mem::alloc(size).cast();
+        let whole = if room == 0 { size } else { size.next_multiple_of(ALIGN) + room };
+        let copy: *mut c_char = mem::alloc(whole).cast();
         if copy.is_null() {
             return UV_ENOMEM;
         }
@@ -174,6 +196,18 @@ pub(super) unsafe fn copy_path(req: &uv_fs_t, path: *const c_char) -> c_int {
         req.path.set(copy);
     }
     0
+}
+
+/// The room behind the request's own copy of its path.
+///
+/// # Safety
+/// The copy was made with room.
+pub(super) unsafe fn behind_path(req: &uv_fs_t) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let path = req.path.get().cast_mut();
+        path.add((libc::strlen(path) + 1).next_multiple_of(ALIGN)).cast()
+    }
 }
 
 /// Both in one block, the first at its start.
@@ -271,15 +305,23 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
     // SAFETY: the caller's promise; `begin` made sure of the loop.
     unsafe {
         let owner = &*req.r#loop.get();
-        let tries = route::of(O::KIND).now && owner.inner().finished.take_calls(O::cost(req));
-        match if tries { O::attempt(req) } else { None } {
-            Some(result) => {
+        let finished = &owner.inner().finished;
+        let route = route::of(O::KIND);
+        let tries =
+            route.now && finished.waiting() < route.many && finished.take_calls(O::cost(req));
+        let elsewhere = match if tries { O::attempt(req) } else { Err(route.then) } {
+            Ok(result) => {
                 req.result.set(result);
                 finish_later(owner, req);
-                0
+                return 0;
             }
-            None => to_pool::<O>(req),
+            Err(elsewhere) => elsewhere,
+        };
+        let polled = route.polled && owner.flags.get() & option::SQPOLL != 0;
+        if (elsewhere == Elsewhere::Ring || polled) && ring::submit::<O>(owner, req) {
+            return 0;
         }
+        to_pool::<O>(req)
     }
 }
 
@@ -319,9 +361,11 @@ unsafe fn run<O: Operation>(req: &uv_fs_t) {
     }
 }
 
+/// Has a worker do it. 0 or an error code.
+///
 /// # Safety
 /// As for [`finish`].
-unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
+pub(super) unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
     // SAFETY: `begin` made sure of the loop; the request stays valid until its callback.
     unsafe {
         let owner = &*request.r#loop.get();
@@ -330,14 +374,22 @@ unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
         let code = threadpool::submit(owner, &raw mut (*whole).work_req, work::<O>, done);
         if code != 0 {
             req::done(owner);
+            drop_held(request);
             cleanup(request);
         }
         code
     }
 }
 
+/// Closes what an attempt at opening left for a worker who does not come.
+fn drop_held(request: &uv_fs_t) {
+    if request.fs_type.get() == UV_FS_OPEN && request.file.get() >= 0 {
+        let _ = uvring_core::file::close(request.file.replace(-1));
+    }
+}
+
 /// The request of its job.
-fn of_job(job: *mut uv__work) -> *mut uv_fs_t {
+pub(super) fn of_job(job: *mut uv__work) -> *mut uv_fs_t {
     job.wrapping_byte_sub(core::mem::offset_of!(uv_fs_t, work_req)).cast()
 }
 
@@ -346,13 +398,19 @@ unsafe extern "C" fn work<O: Operation>(job: *mut uv__work) {
     unsafe { run::<O>(&*of_job(job)) };
 }
 
-unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
+/// Calls back.
+///
+/// # Safety
+/// `job` is the job of a request in flight that nobody works on any more.
+pub(super) unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     let request = of_job(job);
     // SAFETY: as in `work`; the loop outlives the callback.
     unsafe {
         let owner = &*(*request).r#loop.get();
         req::done(owner);
         if status == UV_ECANCELED {
+            // What it took for itself on the way to the worker.
+            drop_held(&*request);
             (*request).result.set(UV_ECANCELED as isize);
         }
         release_bufs(&*request);
@@ -367,10 +425,10 @@ unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
 /// # Safety
 /// `request` was started, and its callback has not returned.
 pub(crate) unsafe fn cancel(request: *mut uv_fs_t) -> c_int {
-    // SAFETY: the caller's promise. Without this function it never went to a worker: it is done.
+    // SAFETY: the caller's promise. Without this function it never went to a worker.
     unsafe {
         if (*request).work_req.done.get().is_none() {
-            return UV_EBUSY;
+            return ring::cancel(&*request);
         }
         threadpool::cancel_work(&raw mut (*request).work_req)
     }

@@ -3,10 +3,16 @@
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
 
+use uvring_core::driver::Request;
+
 use super::request::{self, Operation};
+use super::route::Elsewhere;
 use super::{mounts, now, sys};
 use crate::abi::*;
 use crate::mem;
+
+/// What statx(2) is to tell.
+const MASK: u32 = libc::STATX_BASIC_STATS | libc::STATX_BTIME | mounts::MASK;
 
 struct Stat;
 
@@ -18,13 +24,24 @@ impl Operation for Stat {
         unsafe { fill(req, libc::AT_FDCWD, req.path.get(), 0) }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
         // SAFETY: the path is a C string.
-        Some(attempted(req, unsafe { now::stat(req.path.get(), true) }?))
+        let record = unsafe { now::stat(req.path.get(), true) };
+        Ok(attempted(req, record.ok_or(Elsewhere::Worker)?))
     }
 
     fn cost(_req: &uv_fs_t) -> u32 {
         2
+    }
+
+    const ROOM: usize = size_of::<libc::statx>();
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(statx(req, 0))
+    }
+
+    fn landed(req: &uv_fs_t, answer: c_int) -> isize {
+        told(req, answer)
     }
 }
 
@@ -38,13 +55,24 @@ impl Operation for Lstat {
         unsafe { fill(req, libc::AT_FDCWD, req.path.get(), libc::AT_SYMLINK_NOFOLLOW) }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
         // SAFETY: the path is a C string.
-        Some(attempted(req, unsafe { now::stat(req.path.get(), false) }?))
+        let record = unsafe { now::stat(req.path.get(), false) };
+        Ok(attempted(req, record.ok_or(Elsewhere::Worker)?))
     }
 
     fn cost(_req: &uv_fs_t) -> u32 {
         2
+    }
+
+    const ROOM: usize = size_of::<libc::statx>();
+
+    fn entry(req: &uv_fs_t) -> Option<Request> {
+        Some(statx(req, libc::AT_SYMLINK_NOFOLLOW))
+    }
+
+    fn landed(req: &uv_fs_t, answer: c_int) -> isize {
+        told(req, answer)
     }
 }
 
@@ -64,8 +92,8 @@ impl Operation for Fstat {
         unsafe { fill(req, fd, nothing.as_ptr(), libc::AT_EMPTY_PATH) }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Option<isize> {
-        Some(attempted(req, now::fstat(req.file.get())?))
+    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+        Ok(attempted(req, now::fstat(req.file.get()).ok_or(Elsewhere::Worker)?))
     }
 }
 
@@ -80,6 +108,23 @@ fn attempted(req: &uv_fs_t, record: Result<libc::statx, c_int>) -> isize {
     }
 }
 
+/// What a ring is asked; the record goes behind the path.
+fn statx(req: &uv_fs_t, flags: c_int) -> Request {
+    // SAFETY: with a callback, the path was copied with room for a record.
+    let out = unsafe { request::behind_path(req) };
+    Request::Statx { path: req.path.get(), flags, mask: MASK, out }
+}
+
+/// The ring's answer.
+fn told(req: &uv_fs_t, answer: c_int) -> isize {
+    if answer == 0 {
+        // SAFETY: on 0 the record is filled; it stands where `statx` said.
+        let record = unsafe { request::behind_path(req).cast::<libc::statx>().read() };
+        put(req, from_statx(&record));
+    }
+    answer as isize
+}
+
 fn put(req: &uv_fs_t, stat: uv_stat_t) {
     req.statbuf.set(stat);
     req.ptr.set(req.statbuf.as_ptr().cast());
@@ -90,11 +135,10 @@ fn put(req: &uv_fs_t, stat: uv_stat_t) {
 /// # Safety
 /// `path` is a C string.
 unsafe fn fill(req: &uv_fs_t, at: c_int, path: *const c_char, flags: c_int) -> isize {
-    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME | mounts::MASK;
     let mut record = MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the caller's promise; `record` is valid for writes, and all zeros are a record too.
     let stat = unsafe {
-        match sys::int(libc::statx(at, path, flags, mask, record.as_mut_ptr())) {
+        match sys::int(libc::statx(at, path, flags, MASK, record.as_mut_ptr())) {
             0 => {
                 let record = record.assume_init();
                 if req.cb.get().is_some() {

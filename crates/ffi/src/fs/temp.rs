@@ -52,7 +52,7 @@ unsafe fn from_template<O: Operation>(
     // SAFETY: the caller's promise.
     unsafe {
         request::plain::<O>(owner, req, cb, |req| {
-            if tpl.is_null() { UV_EINVAL } else { request::copy_path(req, tpl) }
+            if tpl.is_null() { UV_EINVAL } else { request::copy_path(req, tpl, 0) }
         })
     }
 }

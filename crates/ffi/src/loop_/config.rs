@@ -67,7 +67,12 @@ pub unsafe extern "C" fn uv_loop_configure(
         _ => return UV_ENOSYS,
     };
     // SAFETY: the caller's promise.
-    unsafe { (*owner).flags.set((*owner).flags.get() | bit) };
+    unsafe {
+        (*owner).flags.set((*owner).flags.get() | bit);
+        if bit == option::SQPOLL {
+            (*owner).inner().driver().poll_files();
+        }
+    }
     0
 }
 

@@ -17,11 +17,13 @@ const A_TURN: u32 = 128;
 
 /// Small calls that may be made on the loop's thread in one turn. Beyond that the work is shared
 /// among threads, and the loop sees to its descriptors in time.
-const CALLS: u32 = 192;
+const CALLS: u32 = 256;
 
 /// A loop's list of finished requests.
 pub(crate) struct Finished {
     list: Link,
+    /// How many are on it.
+    waiting: Cell<u32>,
     /// Small calls that may still be made before the turn ends.
     left: Cell<u32>,
     /// The program asked for the descriptor to poll: it may wait there instead of in uv_run.
@@ -31,7 +33,12 @@ pub(crate) struct Finished {
 impl Finished {
     /// One that is to be put into place with [`init`](Self::init).
     pub(super) const fn new() -> Self {
-        Finished { list: Link::new(), left: Cell::new(CALLS), polled: Cell::new(false) }
+        Finished {
+            list: Link::new(),
+            waiting: Cell::new(0),
+            left: Cell::new(CALLS),
+            polled: Cell::new(false),
+        }
     }
 
     /// # Safety
@@ -46,6 +53,11 @@ impl Finished {
         let left = self.left.get().checked_sub(cost);
         self.left.set(left.unwrap_or(self.left.get()));
         left.is_some()
+    }
+
+    /// How many are waiting for their callback.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.get()
     }
 
     /// Nothing is waiting.
@@ -70,6 +82,7 @@ pub(crate) unsafe fn push(owner: &uv_loop_t, job: *const uv__work) -> bool {
         list::init(link);
         list::push_back(&raw const finished.list, link);
     }
+    finished.waiting.set(finished.waiting.get() + 1);
     finished.polled.get() && owner.inner().thread.get() == 0
 }
 
@@ -90,6 +103,7 @@ pub(super) fn run(
             let last = list::last(&raw const finished.list).unwrap_or(ptr::null());
             while let Some(link) = list::pop_front(&raw const finished.list) {
                 count += 1;
+                finished.waiting.set(finished.waiting.get().saturating_sub(1));
                 deliver(link.byte_sub(core::mem::offset_of!(uv__work, wq)).cast());
                 if ptr::eq(link, last) || count >= A_TURN {
                     break;
