@@ -307,8 +307,9 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
         let owner = &*req.r#loop.get();
         let finished = &owner.inner().finished;
         let route = route::of(O::KIND);
-        let tries =
-            route.now && finished.waiting() < route.many && finished.take_calls(O::cost(req));
+        let is_look_up = O::ROOM != 0;
+        let many = finished.waiting() >= route.many || is_look_up && finished.looking.get() != 0;
+        let tries = route.now && !many && finished.take_calls(O::cost(req));
         let elsewhere = match if tries { O::attempt(req) } else { Err(route.then) } {
             Ok(result) => {
                 req.result.set(result);
@@ -317,11 +318,24 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
             }
             Err(elsewhere) => elsewhere,
         };
+        if is_look_up {
+            count_look_up(owner, req, 1);
+        }
         let polled = route.polled && owner.flags.get() & option::SQPOLL != 0;
         if (elsewhere == Elsewhere::Ring || polled) && ring::submit::<O>(owner, req) {
             return 0;
         }
         to_pool::<O>(req)
+    }
+}
+
+/// Counts a look-up of a name that goes elsewhere (1), or is back from there (0).
+fn count_look_up(owner: &uv_loop_t, req: &uv_fs_t, elsewhere: c_int) {
+    let looking = &owner.inner().finished.looking;
+    match (req.flags.replace(elsewhere), elsewhere) {
+        (0, 1) => looking.set(looking.get() + 1),
+        (1, 0) => looking.set(looking.get().saturating_sub(1)),
+        _ => {}
     }
 }
 
@@ -374,6 +388,9 @@ pub(super) unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
         let code = threadpool::submit(owner, &raw mut (*whole).work_req, work::<O>, done);
         if code != 0 {
             req::done(owner);
+            if O::ROOM != 0 {
+                count_look_up(owner, request, 0);
+            }
             drop_held(request);
             cleanup(request);
         }
@@ -408,6 +425,9 @@ pub(super) unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     unsafe {
         let owner = &*(*request).r#loop.get();
         req::done(owner);
+        if matches!((*request).fs_type.get(), UV_FS_STAT | UV_FS_LSTAT) {
+            count_look_up(owner, &*request, 0);
+        }
         if status == UV_ECANCELED {
             // What it took for itself on the way to the worker.
             drop_held(&*request);

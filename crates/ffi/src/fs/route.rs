@@ -35,15 +35,16 @@ pub(super) fn of(kind: uv_fs_type) -> Route {
         // 2 us at once; 25 us by a worker, and shared among workers hardly less than at once. The
         // ring opens a FIFO without waiting for its other end, or takes a thread each time: only
         // when asked for.
-        UV_FS_OPEN | UV_FS_CLOSE => route(true, 64, Worker, true),
-        UV_FS_FSTAT => route(true, 64, Worker, false),
+        UV_FS_OPEN => route(true, u32::MAX, Worker, true),
+        UV_FS_CLOSE => route(true, u32::MAX, Worker, true),
+        UV_FS_FSTAT => route(true, u32::MAX, Worker, false),
         // At once it takes three calls, 3 us: good for a few. Many are shared among threads of the
         // kernel by one call: 1.2 us.
         UV_FS_STAT | UV_FS_LSTAT => route(true, 8, Ring, true),
         // In memory: 6 us for 64 KiB against 35 us. What is not in memory, what is read past the
         // page cache, and pipes that are empty, wait in the ring: half the time and a fifth of the
         // CPU time of a worker.
-        UV_FS_READ => route(true, 64, Worker, true),
+        UV_FS_READ => route(true, u32::MAX, Worker, true),
         // A write to the page cache may wait for memory, a lock or the journal at any point;
         // refusing to wait, and the ring, took 66 us for 64 KiB where a worker took 42 us. Past the
         // page cache the ring is best.

@@ -287,7 +287,7 @@ pub unsafe extern "C" fn uv_fs_stat(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { request::with_path::<Stat>(r#loop, req, path, cb, |_| {}) }
+    unsafe { request::with_path::<Stat>(r#loop, req, path, cb, |req| req.flags.set(0)) }
 }
 
 /// `int uv_fs_lstat(uv_loop_t*, uv_fs_t*, const char* path, uv_fs_cb)`: as [`uv_fs_stat`], but of
@@ -303,7 +303,7 @@ pub unsafe extern "C" fn uv_fs_lstat(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { request::with_path::<Lstat>(r#loop, req, path, cb, |_| {}) }
+    unsafe { request::with_path::<Lstat>(r#loop, req, path, cb, |req| req.flags.set(0)) }
 }
 
 /// `int uv_fs_fstat(uv_loop_t*, uv_fs_t*, uv_file, uv_fs_cb)`: as [`uv_fs_stat`], of an open file.

@@ -24,6 +24,8 @@ pub(crate) struct Finished {
     list: Link,
     /// How many are on it.
     waiting: Cell<u32>,
+    /// Look-ups of names that are under way elsewhere: many are, and more had better follow them.
+    pub(crate) looking: Cell<u32>,
     /// Small calls that may still be made before the turn ends.
     left: Cell<u32>,
     /// The program asked for the descriptor to poll: it may wait there instead of in uv_run.
@@ -36,6 +38,7 @@ impl Finished {
         Finished {
             list: Link::new(),
             waiting: Cell::new(0),
+            looking: Cell::new(0),
             left: Cell::new(CALLS),
             polled: Cell::new(false),
         }
