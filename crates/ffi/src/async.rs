@@ -96,6 +96,21 @@ pub unsafe extern "C" fn uv_async_init(
 /// `handle` is an initialised async handle whose close callback has not run.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_async_send(handle: *mut uv_async_t) -> c_int {
+    // SAFETY: the caller's promise, handed on.
+    unsafe {
+        if post(handle) {
+            ring(handle);
+        }
+    }
+    0
+}
+
+/// The first half of a send: from here on a loop that is awake finds the handle. True when the
+/// other half, [`ring`], must follow; until then the handle and its loop cannot go away.
+///
+/// # Safety
+/// As for [`uv_async_send`].
+pub(crate) unsafe fn post(handle: *mut uv_async_t) -> bool {
     // SAFETY: the caller's promise.
     let this = unsafe { &*handle };
     let mut seen = this.pending.load(Ordering::Relaxed);
@@ -106,22 +121,28 @@ pub unsafe extern "C" fn uv_async_send(handle: *mut uv_async_t) -> c_int {
         // callback whose QUEUED it found, because clearing QUEUED acquires.
         match this.pending.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) if idle => break,
-            Ok(_) => return 0,
+            Ok(_) => return false,
             Err(now) => seen = now,
         }
     }
     // SAFETY: QUEUED was clear, so the node is on no list; SENDER keeps uv_close from finishing,
-    // and with it the handle and its loop, until it is given back below.
-    unsafe {
-        let inner = this.inner();
-        inner.inbox.push(&raw const (*place(handle)).node);
-        if let Some(bell) = inner.doorbell.get() {
-            bell.ring();
-        }
+    // and with it the handle and its loop, until `ring` gives it back.
+    unsafe { this.inner().inbox.push(&raw const (*place(handle)).node) };
+    true
+}
+
+/// The other half of a send: wakes the loop if it sleeps.
+///
+/// # Safety
+/// [`post`] has said true for `handle`, once for each call.
+pub(crate) unsafe fn ring(handle: *mut uv_async_t) {
+    // SAFETY: the sender that `post` counted keeps both in place.
+    let this = unsafe { &*handle };
+    if let Some(bell) = this.inner().doorbell.get() {
+        bell.ring();
     }
     // Release: the loop's memory is not touched after this.
     this.pending.fetch_sub(SENDER, Ordering::Release);
-    0
 }
 
 /// Makes the loop's doorbell and watches it, if that has not been done.

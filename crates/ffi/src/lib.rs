@@ -14,7 +14,7 @@
 //!   stream/  phase                           what several kinds of handle share
 //!   loop_/{call,watch,registry}              going out into C; descriptors of a loop
 //!   handle  req  metrics  loop_/{mod,finished}    what all handles, requests and loops share
-//!   thread/  os/  dl  wtf8  inet  pair  misc  names  getters  time  errors  version      leaves: no loop needed
+//!   thread/  os/  dl  wtf8  inet  pair  misc  names  getters  time  linger  errors  version      leaves: no loop needed
 //!   mem  status                              the allocator; Errno to int, in one place each
 //!   abi/                                     types that cross into C
 //! ```
@@ -42,6 +42,7 @@ pub mod getters;
 pub mod handle;
 pub mod idle;
 pub mod inet;
+mod linger;
 pub mod listen;
 pub mod loop_;
 pub mod mem;

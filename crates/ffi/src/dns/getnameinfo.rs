@@ -107,7 +107,7 @@ pub unsafe extern "C" fn uv_getnameinfo(
         }
         let owner = &*r#loop;
         req::start(owner, req.cast(), UV_GETNAMEINFO);
-        let code = threadpool::submit(owner, &raw mut (*req).work_req, work, done);
+        let code = threadpool::submit_name(owner, &raw mut (*req).work_req, work, done);
         if code != 0 {
             req::done(owner);
         }

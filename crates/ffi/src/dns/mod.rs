@@ -1,8 +1,8 @@
 //! Names and addresses, by way of the C library's resolver. Source: the manual's page on DNS.
 //!
 //! Without a callback (NULL) a call is done when it returns, and the loop is not looked at. With a
-//! callback the resolver runs on a worker, because it may wait for seconds, and the callback comes
-//! from the loop.
+//! callback the resolver runs on a thread for names, because it may wait for seconds, and the
+//! callback comes from the loop.
 //!
 //! Names go through [`idna`] first: the resolver sees a whole name of ASCII or none.
 

@@ -17,6 +17,7 @@ use super::finished::Finished;
 use super::{Inner, Metrics, config, registry};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
+use crate::linger::Linger;
 use crate::{mem, status};
 
 /// `int uv_loop_init(uv_loop_t*)`: makes a loop of zeroed or uninitialised memory; `data` is kept.
@@ -89,6 +90,9 @@ unsafe fn make_inner(
         (&raw mut (*inner).serial).write(Cell::new(0));
         (&raw mut (*inner).coalesce).write(Cell::new(settings.coalesce));
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
+        (&raw mut (*inner).jobs).write(Cell::new(0));
+        (&raw mut (*inner).linger).write(Cell::new(Linger::new()));
+        (&raw mut (*inner).asked_ns).write(Cell::new(0));
         (&raw mut (*inner).send).write(crate::dispatch::send);
         (&raw mut (*inner).batch).write(Cell::new(0));
         (&raw mut (*inner).held).write(Link::new());

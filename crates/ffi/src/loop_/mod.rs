@@ -34,6 +34,7 @@ use uvring_core::wheel::Wheel;
 
 pub(crate) use self::config::{backend_name, set_backend};
 use crate::abi::*;
+use crate::linger::Linger;
 use crate::req;
 
 /// Bits of `uv_loop_t.flags`.
@@ -73,6 +74,12 @@ pub(crate) struct Inner {
     pub(crate) coalesce: Cell<bool>,
     /// Look this long for events before sleeping.
     pub(crate) spin_us: Cell<u32>,
+    /// Jobs of this loop that the thread pool has.
+    pub(crate) jobs: Cell<u32>,
+    /// How long it pays to look for one that is over before sleeping.
+    pub(crate) linger: Cell<Linger>,
+    /// When the kernel was last asked, in ns; kept while there are jobs.
+    pub(crate) asked_ns: Cell<u64>,
     /// Sends what a stream or a UDP handle has gathered: given by the layers above this one.
     pub(crate) send: fn(&uv_handle_t),
     /// Not 0 while one UDP handle's callbacks come one after the other; see `call::batch`.

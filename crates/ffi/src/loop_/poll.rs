@@ -8,10 +8,13 @@ use uvring_core::{Errno, clock, list};
 
 use super::{option, run};
 use crate::abi::*;
-use crate::{r#async, dispatch};
+use crate::{r#async, dispatch, linger};
 
 /// How often a full batch is followed by another look in one turn.
 const FULL_BATCHES: u32 = 48;
+
+/// How long finished jobs can keep the loop from asking the kernel for events.
+const UNASKED_NS: u64 = 20_000;
 
 /// Polls, asleep until something happens or a timer is due if the turn `may_sleep` at all.
 pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
@@ -68,6 +71,14 @@ fn timers_due(owner: &uv_loop_t) -> bool {
 fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     let inner = owner.inner();
     let mut timeout = timeout;
+    let waits_for_jobs = timeout != Some(Duration::ZERO) && inner.jobs.get() != 0;
+    if waits_for_jobs && jobs_over(owner, timeout) {
+        if clock::now_ns().saturating_sub(inner.asked_ns.get()) < UNASKED_NS {
+            owner.update_time();
+            return false;
+        }
+        timeout = Some(Duration::ZERO);
+    }
     if timeout != Some(Duration::ZERO) && inner.spin_us.get() != 0 && spin(owner, timeout) {
         owner.update_time();
         return false;
@@ -87,7 +98,11 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     if counts_idle {
         inner.metrics.asleep_since.store(clock::now_ns(), Ordering::Release);
     }
+    let since = if waits_for_jobs { clock::now_ns() } else { 0 };
     let more = wait_masked(owner, timeout);
+    if waits_for_jobs {
+        woke_up(owner, since, sleeps);
+    }
     if counts_idle {
         let since = inner.metrics.asleep_since.swap(0, Ordering::AcqRel);
         inner.metrics.idle_ns.fetch_add(clock::now_ns().saturating_sub(since), Ordering::AcqRel);
@@ -97,6 +112,40 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     }
     owner.update_time();
     more
+}
+
+/// Looks whether one of the loop's jobs on the thread pool is over, for as long as that has paid
+/// off lately. The clock and the kernel wait meanwhile, so it is short.
+fn jobs_over(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
+    let inner = owner.inner();
+    if !inner.inbox.is_empty() {
+        return true;
+    }
+    let mut linger = inner.linger.get();
+    let most = timeout.map_or(u64::MAX, |timeout| timeout.as_nanos() as u64);
+    if linger.budget_ns() == 0 || linger.budget_ns() > most {
+        return false;
+    }
+    // What the loop has for the kernel does not wait.
+    inner.driver().flush();
+    let found = linger::look(linger.budget_ns(), || {
+        !inner.inbox.is_empty() || inner.driver().has_work()
+    });
+    linger.waited(found);
+    inner.linger.set(linger);
+    !inner.inbox.is_empty()
+}
+
+/// Learns from a sleep with jobs under way.
+fn woke_up(owner: &uv_loop_t, since_ns: u64, slept: bool) {
+    let inner = owner.inner();
+    let now = clock::now_ns();
+    inner.asked_ns.set(now);
+    if slept && !inner.inbox.is_empty() {
+        let mut linger = inner.linger.get();
+        linger.slept(now.saturating_sub(since_ns));
+        inner.linger.set(linger);
+    }
 }
 
 /// The wait itself, with SIGPROF blocked if the loop was configured so.

@@ -24,6 +24,11 @@ fn online() -> u64 {
     u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
 }
 
+/// Whether the calling thread may run on more than one processor.
+pub(crate) fn may_move() -> bool {
+    affinity().unwrap_or_else(online) > 1
+}
+
 /// How many threads it makes sense to run at a time: the processors that the calling thread may run
 /// on, or the whole ones that the control group's share of time is worth, if those are fewer.
 /// Never 0.

@@ -1,10 +1,18 @@
 //! Work on other threads. Source: the manual's page on the thread pool.
 //!
-//! A job goes to the workers of [`pool`], and comes back through the loop's list of finished jobs,
-//! which the loop empties in one piece. An async handle of the library's own tells the loop, only
-//! when that list was empty; it costs a system call only when the loop sleeps.
+//! ```text
+//!   mod     handing jobs in and back; uv_queue_work
+//!   worker  what the threads do
+//!   pool    the queue and the threads: who waits, who wakes whom, beginning and end
+//! ```
+//!
+//! A job comes back through the loop's list of finished jobs, which the loop empties in one piece.
+//! An async handle of the library's own tells the loop, only when that list was empty; it costs a
+//! system call only when the loop sleeps. A loop that waits for a job looks for it in memory for a
+//! while before it sleeps.
 
 mod pool;
+mod worker;
 
 use core::ffi::c_int;
 
@@ -22,34 +30,60 @@ pub(crate) type Work = unsafe extern "C" fn(*mut uv__work);
 /// What a job's callback on the loop's thread looks like: 0, or `UV_ECANCELED`.
 pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
 
-/// While a job is queued its link is a place in the queue. Handed back, the first word is its
-/// place among the finished jobs and the second its status.
+/// Handed in, a job's link is a place in the inbox, then in the queue. Handed back, the first word
+/// is its place among the finished jobs and the second its status.
 const _: () = {
     assert!(size_of::<Node>() == size_of::<usize>());
     assert!(size_of::<Link>() == 2 * size_of::<usize>());
     assert!(align_of::<Node>() <= align_of::<Link>());
     assert!(size_of::<Inbox>() <= size_of::<Link>() && align_of::<Inbox>() <= align_of::<Link>());
+    // Room for `NAME`.
+    assert!(align_of::<uv_loop_t>() > NAME);
 };
 
-/// A job that a worker has taken off the queue.
+/// In the address of a job's loop: the job is a look-up of a name, which may wait for seconds.
+const NAME: usize = 1;
+
+/// A job that a thread has taken off the queue.
 struct Job {
     job: *mut uv__work,
     work: Option<Work>,
 }
 
-// SAFETY: a job is handed from thread to thread by design; one thread has it at a time.
-unsafe impl Send for Job {}
-
 impl Job {
+    /// # Safety
+    /// `link` is a job's link.
+    unsafe fn of_link(link: *const Link) -> *mut uv__work {
+        // SAFETY: by the caller's word it stands at this offset.
+        unsafe { link.cast_mut().byte_sub(core::mem::offset_of!(uv__work, wq)).cast() }
+    }
+
+    /// # Safety
+    /// `link` is the link of a job that is waiting.
+    unsafe fn is_name(link: *const Link) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { (*Self::of_link(link)).r#loop.get().addr() & NAME != 0 }
+    }
+
+    /// Whether a job that waits no more was handed back as cancelled.
+    ///
+    /// # Safety
+    /// `job` is valid, its work was taken, and nobody hands it back meanwhile.
+    unsafe fn is_cancelled(job: *mut uv__work) -> bool {
+        // SAFETY: the caller's promise. The second word is an address until it is a status.
+        unsafe { (&raw const (*job).wq).cast::<usize>().add(1).read() == UV_ECANCELED as usize }
+    }
+
     /// Marks the job taken: it can no longer be cancelled.
     ///
     /// # Safety
     /// `link` is a job's link, just taken off the queue, under the pool's lock.
     unsafe fn start(link: *const Link) -> Self {
-        let job = link.cast_mut().wrapping_byte_sub(core::mem::offset_of!(uv__work, wq));
-        let job = job.cast::<uv__work>();
         // SAFETY: the caller's promise.
-        Job { job, work: unsafe { (*job).work.take() } }
+        unsafe {
+            let job = Self::of_link(link);
+            Job { job, work: (*job).work.take() }
+        }
     }
 
     /// Runs it. No lock is held.
@@ -61,10 +95,22 @@ impl Job {
     }
 
     /// Gives it to its loop. Under the pool's lock, so that the loop cannot go away, nor the
-    /// process fork, halfway.
-    fn finish(self) {
+    /// process fork, halfway. What is given back is for after the lock.
+    fn finish(self) -> Option<Bell> {
         // SAFETY: as in `run`; the link has been on no queue since the job was taken.
-        unsafe { hand_back(self.job, 0) };
+        unsafe { hand_back(self.job, 0) }
+    }
+}
+
+/// The loop has to be told, and cannot go away before it is.
+#[must_use]
+struct Bell(*mut uv_async_t);
+
+impl Bell {
+    /// Wakes the loop if it sleeps.
+    fn ring(self) {
+        // SAFETY: only made when `post` has said true.
+        unsafe { r#async::ring(self.0) };
     }
 }
 
@@ -82,16 +128,16 @@ unsafe fn finished<'l>(owner: *const uv_loop_t) -> &'l Inbox {
 /// # Safety
 /// `job` is valid, was submitted, and is on no queue. Either the pool's lock is held or this is
 /// the loop's thread.
-unsafe fn hand_back(job: *mut uv__work, status: c_int) {
+unsafe fn hand_back(job: *mut uv__work, status: c_int) -> Option<Bell> {
     // SAFETY: the caller's promise; the link's two words are free since the job left the queue.
     unsafe {
-        let owner = (*job).r#loop.get();
+        let owner = (*job).r#loop.get().map_addr(|address| address & !NAME);
         let words = (&raw const (*job).wq).cast_mut().cast::<usize>();
         words.add(1).write(status as usize);
         words.write(0);
-        if finished(owner).push(words.cast::<Node>()) {
-            r#async::uv_async_send(&raw mut (*owner).wq_async);
-        }
+        let handle = &raw mut (*owner).wq_async;
+        let first = finished(owner).push(words.cast::<Node>());
+        (first && r#async::post(handle)).then_some(Bell(handle))
     }
 }
 
@@ -157,6 +203,47 @@ pub(crate) unsafe fn submit(
     work: Work,
     done: Done,
 ) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let code = prepare(owner, job, (work, done), 0);
+        if code == 0 {
+            pool::push(&raw const (*job).wq);
+        }
+        code
+    }
+}
+
+/// As [`submit`], for the look-up of a name: no other job waits for it.
+///
+/// # Errors
+/// As [`submit`].
+///
+/// # Safety
+/// As [`submit`].
+pub(crate) unsafe fn submit_name(
+    owner: &uv_loop_t,
+    job: *mut uv__work,
+    work: Work,
+    done: Done,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let code = prepare(owner, job, (work, done), NAME);
+        if code == 0 {
+            pool::push_name(&raw const (*job).wq);
+        }
+        code
+    }
+}
+
+/// # Safety
+/// As [`submit`].
+unsafe fn prepare(
+    owner: &uv_loop_t,
+    job: *mut uv__work,
+    (work, done): (Work, Done),
+    tag: usize,
+) -> c_int {
     let mut code = prepare_loop(owner);
     if code == 0 {
         code = pool::start();
@@ -168,25 +255,27 @@ pub(crate) unsafe fn submit(
     unsafe {
         (*job).work.set(Some(work));
         (*job).done.set(Some(done));
-        (*job).r#loop.set(owner.as_ptr());
-        list::init(&raw const (*job).wq);
-        pool::push(&raw const (*job).wq);
+        (*job).r#loop.set(owner.as_ptr().map_addr(|address| address | tag));
     }
+    let jobs = &owner.inner().jobs;
+    jobs.set(jobs.get().wrapping_add(1));
     0
 }
 
-/// Takes a job back that no worker has begun; its `done` comes from the loop with `UV_ECANCELED`.
-/// 0, or `UV_EBUSY` when it is too late.
+/// Takes a job back that no thread has begun; its `done` comes from the loop with `UV_ECANCELED`.
+/// 0, again when it is asked again before that; `UV_EBUSY` when it is too late.
 ///
 /// # Safety
-/// `job` was submitted, and its `done` has not been called.
+/// `job` was submitted on this thread, and its `done` has not been called.
 pub(crate) unsafe fn cancel_work(job: *mut uv__work) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        if !pool::take_back(job) {
+        let Some(taken) = pool::take_back(job) else {
             return UV_EBUSY;
+        };
+        if taken && let Some(bell) = hand_back(job, UV_ECANCELED) {
+            bell.ring();
         }
-        hand_back(job, UV_ECANCELED);
     }
     0
 }
@@ -201,8 +290,8 @@ fn run_finished(owner: &uv_loop_t) {
         unsafe {
             let words = node.cast::<usize>();
             let status = words.add(1).read() as c_int;
-            let job = words.cast_mut().wrapping_byte_sub(core::mem::offset_of!(uv__work, wq));
-            let job = job.cast::<uv__work>();
+            let job = Job::of_link(node.cast());
+            owner.inner().jobs.set(owner.inner().jobs.get().wrapping_sub(1));
             if let Some(done) = (*job).done.get() {
                 done(job, status);
             }

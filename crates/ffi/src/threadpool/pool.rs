@@ -1,21 +1,31 @@
-//! The workers and their queue: one of each for the whole process.
+//! The queue and the threads that serve it: one of each for the whole process.
 //!
-//! Jobs stand in an intrusive queue behind a lock. Two rules keep wake-ups rare:
+//! A job is handed in without a lock, on an inbox that workers empty into the queue, which is behind
+//! a lock. Three rules keep wake-ups rare:
 //!
 //! - a worker that runs dry lingers for some microseconds before it sleeps, one worker at a time,
-//!   and only as long as that has paid off lately;
+//!   and only as long as that has paid off lately ([`crate::linger`]);
 //! - nobody is woken while a worker is searching (lingering, or woken and on its way). Whoever
-//!   takes a job and leaves others behind wakes the next, so a batch costs one wake-up to hand in.
+//!   takes a job and leaves others behind wakes the next, so a batch costs one wake-up to hand in;
+//! - the loop that waits for the job is told outside of the lock.
+//!
+//! Look-ups of names may wait for the network for seconds, so they have threads of their own, as
+//! many as there are workers at most, each started when there is none to spare. A look-up waits for
+//! its turn like any other job, and goes to those threads when a worker would have begun it:
+//! what is behind it does not wait for it, and what libuv could still cancel can be cancelled.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_char, c_int};
+use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 use uvring_core::list::{self, Link};
+use uvring_core::mpsc::{Inbox, Node};
 
-use super::Job;
+use super::{Job, worker};
 use crate::abi::*;
+use crate::linger::{self, Linger};
 use crate::thread::{must, spawn};
 use crate::{mem, status, time};
 
@@ -23,74 +33,50 @@ use crate::{mem, status, time};
 const DEFAULT_WORKERS: u32 = 4;
 const MAX_WORKERS: u32 = 1024;
 
-/// A worker's stack in bytes.
+/// A thread's stack in bytes.
 const STACK_SIZE: usize = 8 << 20;
 
-/// How long a worker lingers: at first, at most, and what is too short to bother.
-const LINGER_START_NS: u64 = 20_000;
-const LINGER_MAX_NS: u64 = 50_000;
-const LINGER_MIN_NS: u64 = 2_000;
-
-/// Most short sleeps that go by before lingering is tried again.
-const MAX_PATIENCE: u32 = 1024;
-
 /// What the lock protects.
-struct State {
-    jobs: Link,
+pub(super) struct State {
+    /// Jobs in order.
+    queue: Link,
+    /// Look-ups whose turn has come.
+    names: Link,
+    /// Room for twice `wanted`: workers from the start, threads for names from the end.
     threads: *mut uv_thread_t,
-    count: u32,
-    /// Workers that linger, or were woken and have not looked yet.
-    searching: u32,
-    /// Workers asleep that nobody has woken yet.
-    sleeping: u32,
-    /// Wake-ups on their way.
-    wakes: u32,
-    stopping: bool,
-    /// How long the next worker that runs dry lingers; 0: not at all.
-    linger_ns: u64,
-    /// Short sleeps still to come before lingering is tried again, and how many it was last time.
-    short_sleeps: u32,
-    patience: u32,
-    /// More than one CPU to run on: waiting in a loop makes sense.
-    parallel: bool,
+    wanted: u32,
+    workers: u32,
+    name_threads: u32,
+    /// Workers inside a job.
+    busy: u32,
+    /// Threads for names that sleep and that nobody has woken yet.
+    idle_name_threads: u32,
+    /// The workers may end when the queue is empty; so may the threads for names.
+    workers_stop: bool,
+    names_stop: bool,
+    linger: Linger,
+    /// When a worker last went to sleep.
+    dry_since_ns: u64,
 }
 
-impl State {
-    /// Learns from a worker that lingered: twice as long next time when that found a job, half as
-    /// long when it did not. When it keeps failing, as it does on a busy machine, it is given up
-    /// for longer and longer.
-    fn lingered(&mut self, budget_ns: u64, found: bool) {
-        if found {
-            self.linger_ns = (budget_ns * 2).min(LINGER_MAX_NS);
-            self.patience = (self.patience / 2).max(1);
-        } else if budget_ns / 2 >= LINGER_MIN_NS {
-            self.linger_ns = budget_ns / 2;
-        } else {
-            self.linger_ns = 0;
-            self.patience = (self.patience * 2).min(MAX_PATIENCE);
-            self.short_sleeps = self.patience;
-        }
-    }
-
-    /// Learns from a worker that slept: after enough sleeps that lingering would have spared,
-    /// lingering is tried again.
-    fn slept(&mut self, duration_ns: u64) {
-        if !self.parallel || self.linger_ns != 0 || duration_ns > LINGER_START_NS {
-            return;
-        }
-        self.short_sleeps = self.short_sleeps.saturating_sub(1);
-        if self.short_sleeps == 0 {
-            self.linger_ns = LINGER_START_NS;
-        }
-    }
-}
+/// What everybody looks at, away from what only the lock's holder writes.
+#[repr(align(128))]
+struct Shared<T>(T);
 
 struct Pool {
     lock: UnsafeCell<libc::pthread_mutex_t>,
-    wake: UnsafeCell<libc::pthread_cond_t>,
     state: UnsafeCell<State>,
-    /// Jobs in the queue; written under the lock, watched by who lingers.
-    queued: AtomicU32,
+    /// Where workers sleep, and threads for names. Made by `start`.
+    bed: UnsafeCell<MaybeUninit<libc::sem_t>>,
+    names_bed: UnsafeCell<MaybeUninit<libc::sem_t>>,
+    /// Jobs handed in that nobody has put into the queue yet.
+    inbox: Shared<Inbox>,
+    /// Workers that linger, or were woken and have not looked yet. Written under the lock.
+    searching: Shared<AtomicU32>,
+    /// Workers asleep that nobody has woken yet. Written under the lock.
+    sleeping: AtomicU32,
+    /// The queue is not empty. Written under the lock, watched by who lingers.
+    has_queue: AtomicBool,
     started: AtomicBool,
     /// The fork handlers are registered once for all time.
     fork_aware: AtomicBool,
@@ -101,30 +87,51 @@ unsafe impl Sync for Pool {}
 
 static POOL: Pool = Pool {
     lock: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
-    wake: UnsafeCell::new(libc::PTHREAD_COND_INITIALIZER),
-    state: UnsafeCell::new(State {
-        jobs: Link::new(),
-        threads: ptr::null_mut(),
-        count: 0,
-        searching: 0,
-        sleeping: 0,
-        wakes: 0,
-        stopping: false,
-        linger_ns: 0,
-        short_sleeps: 0,
-        patience: 1,
-        parallel: false,
-    }),
-    queued: AtomicU32::new(0),
+    state: UnsafeCell::new(State::new()),
+    bed: UnsafeCell::new(MaybeUninit::uninit()),
+    names_bed: UnsafeCell::new(MaybeUninit::uninit()),
+    inbox: Shared(Inbox::new()),
+    searching: Shared(AtomicU32::new(0)),
+    sleeping: AtomicU32::new(0),
+    has_queue: AtomicBool::new(false),
     started: AtomicBool::new(false),
     fork_aware: AtomicBool::new(false),
 };
 
+impl State {
+    const fn new() -> Self {
+        State {
+            queue: Link::new(),
+            names: Link::new(),
+            threads: ptr::null_mut(),
+            wanted: 0,
+            workers: 0,
+            name_threads: 0,
+            busy: 0,
+            idle_name_threads: 0,
+            workers_stop: false,
+            names_stop: false,
+            linger: Linger::new(),
+            dry_since_ns: 0,
+        }
+    }
+}
+
+/// What a worker does next.
+pub(super) enum Step {
+    /// Runs the job, after waking another worker if the flag says so.
+    Run(Job, bool),
+    /// Lingers for so many nanoseconds; it counts as searching.
+    Linger(u64),
+    Sleep,
+    End,
+}
+
 /// The pool's lock, held.
-struct Locked;
+pub(super) struct Locked;
 
 impl Locked {
-    fn take() -> Self {
+    pub(super) fn take() -> Self {
         // The lock is held for a few stores: on several CPUs a short look around beats a sleep.
         for _ in 0..64 {
             // SAFETY: a statically initialised mutex.
@@ -143,35 +150,162 @@ impl Locked {
         unsafe { &mut *POOL.state.get() }
     }
 
-    /// Waits for a wake-up with the lock given back meanwhile.
-    fn wait(&mut self) {
-        // SAFETY: both are statically initialised, and this thread holds the lock.
-        must(unsafe { libc::pthread_cond_wait(POOL.wake.get(), POOL.lock.get()) });
+    /// Puts what was handed in at the end of the queue.
+    fn take_in(&mut self) {
+        let queue = &raw const self.state().queue;
+        for node in POOL.inbox.0.take() {
+            let link = node.cast::<Link>();
+            // SAFETY: a node in the inbox is a waiting job's link; `start` initialised the list.
+            unsafe {
+                list::init(link);
+                list::push_back(queue, link);
+            }
+        }
+        self.tell_queue();
     }
 
-    /// Whether a sleeper has to be woken, because there is work and nobody is looking for it. It
-    /// counts as searching from here on; the caller wakes it after giving the lock back.
-    fn needs_wake(&mut self) -> bool {
-        let state = self.state();
+    /// Shows those who linger whether the queue has something.
+    fn tell_queue(&mut self) {
         // SAFETY: the list was initialised by `start`, under this lock.
-        let idle = unsafe { list::is_empty(&state.jobs) };
-        if idle || state.searching > 0 || state.sleeping == 0 {
+        let has = unsafe { !list::is_empty(&self.state().queue) };
+        // Relaxed: only a hint, the queue itself is looked at under the lock. Written when it
+        // changes, because others read it all the time.
+        if POOL.has_queue.load(Ordering::Relaxed) != has {
+            POOL.has_queue.store(has, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a sleeping worker has to be woken, because there is work and nobody is looking for
+    /// it. It counts as searching from here on; the caller wakes it after giving the lock back.
+    fn needs_wake(&mut self) -> bool {
+        let (searching, sleeping) = (&POOL.searching.0, &POOL.sleeping);
+        // SAFETY: the list was initialised by `start`, under this lock.
+        let idle = POOL.inbox.0.is_empty() && unsafe { list::is_empty(&self.state().queue) };
+        let asleep = sleeping.load(Ordering::Relaxed);
+        if idle || asleep == 0 || searching.load(Ordering::Relaxed) > 0 {
             return false;
         }
-        state.sleeping -= 1;
-        state.searching += 1;
-        state.wakes += 1;
+        sleeping.store(asleep - 1, Ordering::Relaxed);
+        searching.store(1, Ordering::Relaxed);
+        // Every worker that wakes up learns for all of them: with several that take turns, each
+        // sleeps for long while the pool is never idle for long.
+        let state = self.state();
+        let duration = time::hrtime_ns().saturating_sub(state.dry_since_ns);
+        state.linger.slept(duration);
         true
     }
 
-    /// Takes the oldest job.
+    /// Takes the oldest job that a worker is to do; look-ups before it go to their threads.
     fn pop(&mut self) -> Option<Job> {
-        // SAFETY: the list holds the links of jobs that were submitted and are still waiting.
-        unsafe {
-            let link = list::pop_front(&self.state().jobs)?;
-            POOL.queued.fetch_sub(1, Ordering::Relaxed);
-            Some(Job::start(link))
+        loop {
+            // SAFETY: the list holds the links of jobs that were submitted and are still waiting.
+            let mut first = unsafe { list::pop_front(&self.state().queue) };
+            if first.is_none() {
+                self.take_in();
+                // SAFETY: as above.
+                first = unsafe { list::pop_front(&self.state().queue) };
+            }
+            self.tell_queue();
+            let link = first?;
+            // SAFETY: a job's link, off the queue, under the lock.
+            unsafe {
+                if !Job::is_name(link) || !self.pass_on(link) {
+                    self.state().busy += 1;
+                    return Some(Job::start(link));
+                }
+            }
         }
+    }
+
+    /// Gives a look-up to the threads for names. False when there are none and none can be started.
+    ///
+    /// # Safety
+    /// `link` is the link of a waiting look-up, on no list.
+    unsafe fn pass_on(&mut self, link: *const Link) -> bool {
+        let state = self.state();
+        if state.idle_name_threads > 0 {
+            state.idle_name_threads -= 1;
+            wake(&POOL.names_bed);
+        } else if state.name_threads < state.wanted {
+            let place = (2 * state.wanted - 1 - state.name_threads) as usize;
+            // SAFETY: the array has room for twice `wanted`; a thread for names needs no argument.
+            let code = unsafe {
+                let thread = state.threads.add(place);
+                spawn(thread, STACK_SIZE, worker::look_up, ptr::null_mut())
+            };
+            if code == 0 {
+                state.name_threads += 1;
+            } else if state.name_threads == 0 {
+                return false;
+            }
+        }
+        // SAFETY: the caller's word; `start` initialised the list.
+        unsafe { list::push_back(&self.state().names, link) };
+        true
+    }
+
+    /// What a worker does next; `searching` says whether it counts as such, and is kept right.
+    pub(super) fn next(&mut self, searching: &mut bool) -> Step {
+        // Not below 0: the pool's end wakes workers without counting them.
+        let stop_searching = |searching: &mut bool| {
+            if core::mem::replace(searching, false) {
+                let searchers = POOL.searching.0.load(Ordering::Relaxed);
+                POOL.searching.0.store(searchers.saturating_sub(1), Ordering::Relaxed);
+            }
+        };
+        loop {
+            if let Some(job) = self.pop() {
+                stop_searching(searching);
+                return Step::Run(job, self.needs_wake());
+            }
+            let state = self.state();
+            if state.workers_stop {
+                return Step::End;
+            }
+            let budget = state.linger.budget_ns();
+            if !*searching && budget > 0 && POOL.searching.0.load(Ordering::Relaxed) == 0 {
+                POOL.searching.0.store(1, Ordering::Relaxed);
+                *searching = true;
+                return Step::Linger(budget);
+            }
+            stop_searching(searching);
+            let asleep = POOL.sleeping.load(Ordering::Relaxed);
+            POOL.sleeping.store(asleep + 1, Ordering::Relaxed);
+            // SeqCst fence: the stores before the look. Whoever pushes does it the other way
+            // round, so either the job is seen here or the sleeper is seen there.
+            fence(Ordering::SeqCst);
+            if POOL.inbox.0.is_empty() {
+                state.dry_since_ns = time::hrtime_ns();
+                return Step::Sleep;
+            }
+            POOL.sleeping.store(asleep, Ordering::Relaxed);
+        }
+    }
+
+    /// A worker's job is over.
+    pub(super) fn leave_job(&mut self) {
+        self.state().busy -= 1;
+    }
+
+    /// Learns from a worker that lingered.
+    pub(super) fn lingered(&mut self, found: bool) {
+        self.state().linger.waited(found);
+    }
+
+    /// What a thread for names does next; `None`: it ends.
+    pub(super) fn next_name(&mut self) -> Option<Step> {
+        let state = self.state();
+        // SAFETY: the list holds the links of look-ups that are still waiting.
+        unsafe {
+            if let Some(link) = list::pop_front(&state.names) {
+                return Some(Step::Run(Job::start(link), false));
+            }
+        }
+        if state.names_stop {
+            return None;
+        }
+        state.idle_name_threads += 1;
+        Some(Step::Sleep)
     }
 }
 
@@ -182,14 +316,38 @@ impl Drop for Locked {
     }
 }
 
-fn wake_one() {
-    // SAFETY: a statically initialised condition variable.
-    must(unsafe { libc::pthread_cond_signal(POOL.wake.get()) });
+type Bed = UnsafeCell<MaybeUninit<libc::sem_t>>;
+
+fn wake(bed: &Bed) {
+    // SAFETY: `start` made it, and only a started pool wakes anybody.
+    must(unsafe { libc::sem_post(bed.get().cast()) });
 }
 
-fn wake_all() {
-    // SAFETY: as above.
-    must(unsafe { libc::pthread_cond_broadcast(POOL.wake.get()) });
+fn lie_down(bed: &Bed) {
+    // SAFETY: as above. A signal that is handled meanwhile is no reason to get up.
+    while unsafe { libc::sem_wait(bed.get().cast()) } != 0 {
+        if status::errno() != libc::EINTR {
+            crate::thread::abort();
+        }
+    }
+}
+
+pub(super) fn wake_worker() {
+    wake(&POOL.bed);
+}
+
+pub(super) fn sleep() {
+    lie_down(&POOL.bed);
+}
+
+pub(super) fn sleep_for_names() {
+    lie_down(&POOL.names_bed);
+}
+
+/// Watches for jobs for `budget_ns` at most. True as soon as there is one.
+pub(super) fn linger(budget_ns: u64) -> bool {
+    let found = || !POOL.inbox.0.is_empty() || POOL.has_queue.load(Ordering::Relaxed);
+    linger::look(budget_ns, found)
 }
 
 /// Starts the workers unless they run. 0 or an error code.
@@ -213,40 +371,25 @@ pub(super) fn start() -> c_int {
         }
     }
     let wanted = workers_wanted();
-    let threads = mem::alloc_array::<uv_thread_t>(wanted as usize);
+    let threads = mem::alloc_array::<uv_thread_t>(2 * wanted as usize);
     if threads.is_null() {
         return UV_ENOMEM;
     }
-    let parallel = runs_on_several_cpus();
+    linger::learn_quota();
     let state = locked.state();
-    *state = State {
-        jobs: Link::new(),
-        threads,
-        count: 0,
-        searching: 0,
-        sleeping: 0,
-        wakes: 0,
-        stopping: false,
-        linger_ns: if parallel { LINGER_START_NS } else { 0 },
-        short_sleeps: 0,
-        patience: 1,
-        parallel,
-    };
-    // SAFETY: the list head is static and does not move.
-    unsafe { list::init(&state.jobs) };
-    let mut code = 0;
-    while state.count < wanted {
-        // SAFETY: the array has `wanted` places; a worker needs no argument.
-        code = unsafe {
-            spawn(threads.add(state.count as usize), STACK_SIZE, worker, ptr::null_mut())
-        };
-        if code != 0 {
-            break;
-        }
-        state.count += 1;
+    *state = State { threads, wanted, linger: Linger::eager(), ..State::new() };
+    // SAFETY: the list heads are static and do not move; nobody sleeps in a bed yet.
+    unsafe {
+        list::init(&state.queue);
+        list::init(&state.names);
+        must(libc::sem_init(POOL.bed.get().cast(), 0, 0));
+        must(libc::sem_init(POOL.names_bed.get().cast(), 0, 0));
     }
+    POOL.searching.0.store(0, Ordering::Relaxed);
+    POOL.sleeping.store(0, Ordering::Relaxed);
+    let code = start_workers(state);
     // Fewer workers than wanted still do all the work.
-    if state.count == 0 {
+    if state.workers == 0 {
         state.threads = ptr::null_mut();
         // SAFETY: allocated above, and no thread has it.
         unsafe { mem::free(threads.cast()) };
@@ -256,38 +399,84 @@ pub(super) fn start() -> c_int {
     0
 }
 
-/// Puts a job at the end of the queue. `start` has succeeded.
+/// As many as wanted, or as can be had. The last answer.
+fn start_workers(state: &mut State) -> c_int {
+    let mut code = 0;
+    while code == 0 && state.workers < state.wanted {
+        // SAFETY: the array has more places than that; a worker needs no argument.
+        code = unsafe {
+            let thread = state.threads.add(state.workers as usize);
+            spawn(thread, STACK_SIZE, worker::work, ptr::null_mut())
+        };
+        state.workers += u32::from(code == 0);
+    }
+    code
+}
+
+/// Hands a job in. `start` has succeeded.
 ///
 /// # Safety
-/// `link` is the link of a job, initialised, that stays valid until it has been handed back.
+/// `link` is the link of a job that stays valid until it has been handed back.
 pub(super) unsafe fn push(link: *const Link) {
+    // SAFETY: the caller's word; the first word of a link is a node's.
+    unsafe { POOL.inbox.0.push(link.cast::<Node>()) };
+    // SeqCst fence: the push before the look, see `next`.
+    fence(Ordering::SeqCst);
+    let searching = POOL.searching.0.load(Ordering::Relaxed) > 0;
+    if searching || POOL.sleeping.load(Ordering::Relaxed) == 0 {
+        return;
+    }
     let mut locked = Locked::take();
-    // SAFETY: `start` initialised the list; the caller's word on `link`.
-    unsafe { list::push_back(&locked.state().jobs, link) };
-    POOL.queued.fetch_add(1, Ordering::Relaxed);
     let wake = locked.needs_wake();
     drop(locked);
     if wake {
-        wake_one();
+        wake_worker();
     }
 }
 
-/// Takes a job off the queue; false when a worker has it already, or is done with it.
+/// Hands in a look-up: it begins at once if a worker could begin it now, on a thread of its own.
 ///
 /// # Safety
-/// `job` was submitted and has not been handed back to its loop's callback yet.
-pub(super) unsafe fn take_back(job: *mut uv__work) -> bool {
-    let _locked = Locked::take();
-    // SAFETY: the caller's word on `job`. `work` is emptied under the lock when a worker takes the
-    // job, so as long as it is there the link is on the queue.
+/// As for [`push`].
+pub(super) unsafe fn push_name(link: *const Link) {
+    let mut locked = Locked::take();
+    locked.take_in();
+    let state = locked.state();
+    // SAFETY: the list was initialised by `start`; the caller's word on `link`.
+    unsafe {
+        let at_once = list::is_empty(&state.queue) && state.busy < state.workers;
+        list::init(link);
+        if !at_once || !locked.pass_on(link) {
+            list::push_back(&locked.state().queue, link);
+            locked.tell_queue();
+        }
+    }
+    let wake = locked.needs_wake();
+    drop(locked);
+    if wake {
+        wake_worker();
+    }
+}
+
+/// Takes a job back that nobody has begun; `None` when it is too late, false when it had been taken
+/// back before.
+///
+/// # Safety
+/// `job` was submitted, its callback has not been called, and this is its loop's thread.
+pub(super) unsafe fn take_back(job: *mut uv__work) -> Option<bool> {
+    let mut locked = Locked::take();
+    locked.take_in();
+    // SAFETY: the caller's word on `job`. `work` is emptied under the lock when a thread takes the
+    // job, so as long as it is there the link is on one of the two lists. Without it the job is
+    // run, or was handed back; that too happens under the lock, or on this thread.
     unsafe {
         if (*job).work.take().is_none() {
-            return false;
+            return Job::is_cancelled(job).then_some(false);
         }
         list::remove(&raw const (*job).wq);
     }
-    POOL.queued.fetch_sub(1, Ordering::Relaxed);
-    true
+    locked.tell_queue();
+    Some(true)
 }
 
 /// Waits until no worker is in the middle of handing a job back.
@@ -301,105 +490,35 @@ pub(crate) fn stop() {
         return;
     }
     let mut locked = Locked::take();
-    let state = locked.state();
-    state.stopping = true;
-    let (threads, count) = (state.threads, state.count as usize);
+    locked.state().workers_stop = true;
+    let (threads, workers) = (locked.state().threads, locked.state().workers as usize);
+    let room = 2 * locked.state().wanted as usize;
     drop(locked);
-    wake_all();
-    for index in 0..count {
-        // SAFETY: the array has `count` threads, none of them joined yet.
-        must(unsafe { libc::pthread_join(*threads.add(index), ptr::null_mut()) });
-    }
+    let end = |bed: &Bed, first: usize, count: usize| {
+        (0..count).for_each(|_| wake(bed));
+        for place in first..first + count {
+            // SAFETY: these places hold threads, none of them joined yet.
+            must(unsafe { libc::pthread_join(*threads.add(place), ptr::null_mut()) });
+        }
+    };
+    end(&POOL.bed, 0, workers);
+    // What the workers have passed on is done first.
     let mut locked = Locked::take();
-    locked.state().threads = ptr::null_mut();
-    locked.state().count = 0;
+    locked.state().names_stop = true;
+    let for_names = locked.state().name_threads as usize;
+    drop(locked);
+    end(&POOL.names_bed, room - for_names, for_names);
+    let mut locked = Locked::take();
+    *locked.state() = State::new();
     POOL.started.store(false, Ordering::Release);
+    // SAFETY: made by `start`; the threads are gone.
+    unsafe {
+        must(libc::sem_destroy(POOL.bed.get().cast()));
+        must(libc::sem_destroy(POOL.names_bed.get().cast()));
+    }
     drop(locked);
-    // SAFETY: allocated by `start`; the workers are gone.
+    // SAFETY: allocated by `start`; the threads are gone.
     unsafe { mem::free(threads.cast()) };
-}
-
-/// One worker's life.
-unsafe extern "C" fn worker(_: *mut c_void) {
-    // SAFETY: names the calling thread.
-    unsafe { libc::pthread_setname_np(libc::pthread_self(), c"libuv-worker".as_ptr()) };
-    let mut searching = false;
-    let mut locked = Locked::take();
-    loop {
-        if let Some(job) = locked.pop() {
-            if searching {
-                locked.state().searching -= 1;
-                searching = false;
-            }
-            let wake = locked.needs_wake();
-            drop(locked);
-            if wake {
-                wake_one();
-            }
-            job.run();
-            locked = Locked::take();
-            job.finish();
-            continue;
-        }
-        if locked.state().stopping {
-            return;
-        }
-        if !searching && locked.state().searching == 0 && locked.state().linger_ns > 0 {
-            let budget = locked.state().linger_ns;
-            locked.state().searching += 1;
-            searching = true;
-            drop(locked);
-            let found = linger(budget);
-            locked = Locked::take();
-            locked.state().lingered(budget, found);
-            if found {
-                continue;
-            }
-        }
-        if searching {
-            locked.state().searching -= 1;
-            searching = false;
-        }
-        // A job that came after the last look, and woke nobody because this worker was searching.
-        if POOL.queued.load(Ordering::Relaxed) > 0 {
-            continue;
-        }
-        searching = sleep(&mut locked);
-    }
-}
-
-/// Sleeps until woken (true: the waker has counted this worker as searching) or until the end.
-fn sleep(locked: &mut Locked) -> bool {
-    let since = time::hrtime_ns();
-    locked.state().sleeping += 1;
-    while locked.state().wakes == 0 {
-        if locked.state().stopping {
-            locked.state().sleeping -= 1;
-            return false;
-        }
-        locked.wait();
-    }
-    let state = locked.state();
-    state.wakes -= 1;
-    state.slept(time::hrtime_ns().saturating_sub(since));
-    true
-}
-
-/// Watches the queue for `budget_ns` at most. True as soon as it is not empty.
-fn linger(budget_ns: u64) -> bool {
-    let end = time::hrtime_ns() + budget_ns;
-    loop {
-        for _ in 0..32 {
-            // Relaxed: only a hint, the queue itself is looked at under the lock.
-            if POOL.queued.load(Ordering::Relaxed) > 0 {
-                return true;
-            }
-            core::hint::spin_loop();
-        }
-        if time::hrtime_ns() >= end {
-            return false;
-        }
-    }
 }
 
 /// `UV_THREADPOOL_SIZE`, read as atoi(3) does: nothing or no number is 1 when it is set at all.
@@ -418,16 +537,6 @@ fn clamp_workers(wanted: c_int) -> u32 {
     (wanted as u32).clamp(1, MAX_WORKERS)
 }
 
-/// Whether the process may run on more than one CPU.
-fn runs_on_several_cpus() -> bool {
-    // SAFETY: a zeroed set is the empty set; the kernel fills it up to its size.
-    unsafe {
-        let mut set = core::mem::zeroed::<libc::cpu_set_t>();
-        let answer = libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set);
-        answer == 0 && libc::CPU_COUNT(&set) > 1
-    }
-}
-
 /// The lock is held across a fork, so that the child finds the queue whole.
 unsafe extern "C" fn before_fork() {
     core::mem::forget(Locked::take());
@@ -442,11 +551,10 @@ unsafe extern "C" fn after_fork_in_child() {
     // SAFETY: the child has one thread, and nobody waits on what is made anew here.
     unsafe {
         POOL.lock.get().write(libc::PTHREAD_MUTEX_INITIALIZER);
-        POOL.wake.get().write(libc::PTHREAD_COND_INITIALIZER);
         let threads = (*POOL.state.get()).threads;
-        (*POOL.state.get()).threads = ptr::null_mut();
-        (*POOL.state.get()).count = 0;
-        POOL.queued.store(0, Ordering::Relaxed);
+        POOL.state.get().write(State::new());
+        let _ = POOL.inbox.0.take();
+        POOL.has_queue.store(false, Ordering::Relaxed);
         POOL.started.store(false, Ordering::Relaxed);
         // As the C libraries of Linux allow in the child of a threaded program.
         mem::free(threads.cast());

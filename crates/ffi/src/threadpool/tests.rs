@@ -147,7 +147,7 @@ fn jobs_not_begun_can_be_cancelled() {
             assert_eq!(cancel_work(job(&held[0])), UV_EBUSY);
             for task in queued.iter().step_by(2) {
                 assert_eq!(cancel_work(job(task)), 0);
-                assert_eq!(cancel_work(job(task)), UV_EBUSY);
+                assert_eq!(cancel_work(job(task)), 0, "again");
             }
         }
         GATE.closed.store(0, Ordering::SeqCst);

@@ -1,0 +1,187 @@
+//! How long it pays to look at memory before going to sleep.
+//!
+//! Waiting in a loop buys a wake-up's time with CPU time, so it is bounded, learned from what the
+//! last waits brought, and never done by a thread that shares its only CPU with whom it waits for.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use uvring_core::clock;
+
+use crate::os::cpu;
+
+/// How long a wait lasts: at first, at most, and what is too short to bother.
+const START_NS: u64 = 20_000;
+const MAX_NS: u64 = 50_000;
+const MIN_NS: u64 = 2_000;
+
+/// A sleep that a wait would have spared. The wake-up itself is in it.
+const SHORT_SLEEP_NS: u64 = 2 * MAX_NS;
+
+/// Most short sleeps that go by before waiting is tried again.
+const MAX_PATIENCE: u32 = 1024;
+
+/// Looks at memory between two looks at the clock.
+const LOOKS: u32 = 32;
+
+/// Whether the control group grants the process the time of more than one CPU.
+static GRANTED: AtomicBool = AtomicBool::new(false);
+
+/// Asks the control group. Once is enough: it reads files.
+pub(crate) fn learn_quota() {
+    // SAFETY: needs nothing.
+    let several = unsafe { cpu::uv_available_parallelism() } > 1;
+    // Relaxed: a value alone, nothing stands behind it.
+    GRANTED.store(several, Ordering::Relaxed);
+}
+
+/// Whether the calling thread may wait in a loop: somebody else has a CPU to run on.
+fn is_allowed() -> bool {
+    GRANTED.load(Ordering::Relaxed) && cpu::may_move()
+}
+
+/// What a waiter has learned so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linger {
+    /// How long the next wait lasts; 0: not at all.
+    budget_ns: u64,
+    /// Short sleeps still to come before waiting is tried again, and how many it was last time.
+    short_sleeps: u32,
+    patience: u32,
+}
+
+impl Linger {
+    /// Knows nothing: the first short sleep makes it try.
+    pub(crate) const fn new() -> Self {
+        Linger { budget_ns: 0, short_sleeps: 1, patience: 1 }
+    }
+
+    /// As [`new`](Self::new), but tries at once where waiting makes sense at all.
+    pub(crate) fn eager() -> Self {
+        let mut linger = Linger::new();
+        linger.slept(0);
+        linger
+    }
+
+    /// How long to wait now; 0: not at all.
+    pub(crate) fn budget_ns(&self) -> u64 {
+        self.budget_ns
+    }
+
+    /// Learns from a wait: twice as long next time when it was worth it, half as long when it was
+    /// not. When it keeps failing, as it does on a busy machine, it is given up for longer and
+    /// longer.
+    pub(crate) fn waited(&mut self, found: bool) {
+        if found {
+            self.budget_ns = (self.budget_ns * 2).clamp(START_NS, MAX_NS);
+            self.patience = (self.patience / 2).max(1);
+        } else if self.budget_ns / 2 >= MIN_NS {
+            self.budget_ns /= 2;
+        } else {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.budget_ns = 0;
+        self.patience = (self.patience * 2).min(MAX_PATIENCE);
+        self.short_sleeps = self.patience;
+    }
+
+    /// Learns from a sleep that ended with what was waited for: after enough that a wait would have
+    /// spared, waiting is tried again.
+    pub(crate) fn slept(&mut self, duration_ns: u64) {
+        self.slept_as(duration_ns, is_allowed);
+    }
+
+    fn slept_as(&mut self, duration_ns: u64, is_allowed: impl Fn() -> bool) {
+        if self.budget_ns != 0 || duration_ns > SHORT_SLEEP_NS {
+            return;
+        }
+        self.short_sleeps = self.short_sleeps.saturating_sub(1);
+        if self.short_sleeps > 0 {
+            return;
+        }
+        if is_allowed() {
+            self.budget_ns = START_NS;
+        } else {
+            self.give_up();
+        }
+    }
+}
+
+/// Looks until `found` says yes, for `budget_ns` at most. Whether it did.
+pub(crate) fn look(budget_ns: u64, found: impl Fn() -> bool) -> bool {
+    let end = clock::now_ns() + budget_ns;
+    loop {
+        for _ in 0..LOOKS {
+            if found() {
+                return true;
+            }
+            core::hint::spin_loop();
+        }
+        if clock::now_ns() >= end {
+            return false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_bring_nothing_are_given_up_for_longer_and_longer() {
+        let mut linger = Linger::new();
+        let mut waited_ns = 0;
+        let mut tries = 0;
+        for _ in 0..10_000 {
+            linger.slept_as(10_000, || true);
+            while linger.budget_ns() > 0 {
+                waited_ns += linger.budget_ns();
+                tries += 1;
+                linger.waited(false);
+            }
+        }
+        // A few tenths of a microsecond for each sleep, and less the longer it goes on.
+        assert!(tries < 100 && waited_ns < 1_000_000, "{tries} tries, {waited_ns} ns");
+        assert_eq!(linger.patience, MAX_PATIENCE);
+    }
+
+    #[test]
+    fn success_makes_bold_within_bounds() {
+        let mut linger = Linger::new();
+        assert_eq!(linger.budget_ns(), 0, "nothing is spent on a guess");
+        linger.slept_as(SHORT_SLEEP_NS + 1, || true);
+        assert_eq!(linger.budget_ns(), 0, "a long sleep was right");
+        linger.slept_as(SHORT_SLEEP_NS, || true);
+        assert_eq!(linger.budget_ns(), START_NS);
+        for _ in 0..100 {
+            linger.waited(true);
+            assert!(linger.budget_ns() <= MAX_NS);
+        }
+        linger.waited(false);
+        assert_eq!(linger.budget_ns(), MAX_NS / 2, "one failure is no reason to give up");
+    }
+
+    #[test]
+    fn never_on_one_cpu() {
+        let mut linger = Linger::new();
+        let asked = core::cell::Cell::new(0);
+        for _ in 0..10_000 {
+            linger.slept_as(10, || {
+                asked.set(asked.get() + 1);
+                false
+            });
+            assert_eq!(linger.budget_ns(), 0);
+        }
+        assert!(asked.get() < 30, "asked {} times", asked.get());
+    }
+
+    #[test]
+    fn a_look_ends() {
+        let start = clock::now_ns();
+        assert!(!look(1_000_000, || false));
+        assert!(clock::now_ns() - start >= 1_000_000);
+        assert!(look(u64::MAX / 2, || true));
+    }
+}

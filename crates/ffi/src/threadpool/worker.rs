@@ -1,0 +1,75 @@
+//! What the pool's threads do all their life.
+
+use core::ffi::c_void;
+
+use super::Job;
+use super::pool::{self, Locked, Step};
+
+/// What libuv calls its workers.
+fn take_name() {
+    // SAFETY: names the calling thread.
+    unsafe { libc::pthread_setname_np(libc::pthread_self(), c"libuv-worker".as_ptr()) };
+}
+
+/// A worker: any job but a look-up.
+pub(super) unsafe extern "C" fn work(_: *mut c_void) {
+    take_name();
+    let mut searching = false;
+    let (mut over, mut lingered) = (None, None);
+    loop {
+        let mut locked = Locked::take();
+        if over.is_some() {
+            locked.leave_job();
+        }
+        if let Some(found) = lingered.take() {
+            locked.lingered(found);
+        }
+        // First what comes next, then the last job's end: who is told of the end, and hands in
+        // another job at once, finds this worker searching and wakes nobody.
+        let step = locked.next(&mut searching);
+        let told = over.take().and_then(Job::finish);
+        drop(locked);
+        if let Some(bell) = told {
+            bell.ring();
+        }
+        match step {
+            Step::Run(job, wake) => {
+                if wake {
+                    pool::wake_worker();
+                }
+                job.run();
+                over = Some(job);
+            }
+            Step::Linger(budget_ns) => lingered = Some(pool::linger(budget_ns)),
+            Step::Sleep => {
+                pool::sleep();
+                // Who woke it has counted it.
+                searching = true;
+            }
+            Step::End => return,
+        }
+    }
+}
+
+/// A thread for names.
+pub(super) unsafe extern "C" fn look_up(_: *mut c_void) {
+    take_name();
+    let mut over = None;
+    loop {
+        let mut locked = Locked::take();
+        let told = over.take().and_then(Job::finish);
+        let step = locked.next_name();
+        drop(locked);
+        if let Some(bell) = told {
+            bell.ring();
+        }
+        match step {
+            Some(Step::Run(job, _)) => {
+                job.run();
+                over = Some(job);
+            }
+            Some(_) => pool::sleep_for_names(),
+            None => return,
+        }
+    }
+}
