@@ -66,6 +66,14 @@ impl Doorbell {
         }
     }
 
+    /// Whether the loop is awake and will look at its inboxes before it sleeps. Asked after putting
+    /// something there, yes means that there is no need to ring.
+    pub fn is_awake(&self) -> bool {
+        // SeqCst fence and relaxed load: as in `ring`.
+        fence(Ordering::SeqCst);
+        self.state.load(Ordering::Relaxed) == AWAKE
+    }
+
     /// Before a wait that may block, and when leaving the loop: from now on, ringing writes.
     ///
     /// The caller looks at its inboxes AFTER this. If one has something, it does not block; and if
@@ -115,10 +123,13 @@ mod tests {
         bell.ring();
         bell.ring();
         assert_eq!(written(&bell), 1, "rung twice while the loop is not run");
+        assert!(!bell.is_awake());
         bell.awake();
+        assert!(bell.is_awake());
         bell.ring();
         assert_eq!(written(&bell), 0, "rung while awake");
         bell.sleep();
+        assert!(!bell.is_awake());
         for _ in 0..100 {
             bell.ring();
         }

@@ -131,6 +131,12 @@ pub(crate) unsafe fn post(handle: *mut uv_async_t) -> bool {
     true
 }
 
+/// Whether the handle was sent to and has not been called yet.
+pub(crate) fn is_posted(handle: &uv_async_t) -> bool {
+    // Relaxed: a send of another thread may come right after.
+    handle.pending.load(Ordering::Relaxed) & QUEUED != 0
+}
+
 /// The other half of a send: wakes the loop if it sleeps.
 ///
 /// # Safety

@@ -265,7 +265,7 @@ pub unsafe extern "C" fn uv_loop_fork(owner: *mut uv_loop_t) -> c_int {
             if let Err(code) = crate::r#async::want_doorbell(&*owner) {
                 return code;
             }
-            if !(*inner).inbox.is_empty()
+            if super::poll::is_told(&*owner)
                 && let Some(bell) = (*inner).doorbell.get()
             {
                 bell.ring();

@@ -8,7 +8,7 @@ use uvring_core::{Errno, clock, list};
 
 use super::{option, run};
 use crate::abi::*;
-use crate::{r#async, dispatch, linger};
+use crate::{r#async, dispatch, linger, threadpool};
 
 /// How often a full batch is followed by another look in one turn.
 const FULL_BATCHES: u32 = 48;
@@ -88,7 +88,7 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
             // No sleep, so nobody needs to ring; the inbox is looked at below in any case.
         } else {
             bell.sleep();
-            if !inner.inbox.is_empty() {
+            if is_told(owner) {
                 timeout = Some(Duration::ZERO);
             }
         }
@@ -114,11 +114,16 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     more
 }
 
+/// Whether other threads have something for the loop: handles that were sent to, jobs that are over.
+pub(super) fn is_told(owner: &uv_loop_t) -> bool {
+    !owner.inner().inbox.is_empty() || threadpool::has_finished(owner)
+}
+
 /// Looks whether one of the loop's jobs on the thread pool is over, for as long as that has paid
 /// off lately. The clock and the kernel wait meanwhile, so it is short.
 fn jobs_over(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     let inner = owner.inner();
-    if !inner.inbox.is_empty() {
+    if is_told(owner) {
         return true;
     }
     let mut linger = inner.linger.get();
@@ -128,12 +133,11 @@ fn jobs_over(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     }
     // What the loop has for the kernel does not wait.
     inner.driver().flush();
-    let found = linger::look(linger.budget_ns(), || {
-        !inner.inbox.is_empty() || inner.driver().has_work()
-    });
+    let found =
+        linger::look(linger.budget_ns(), || is_told(owner) || inner.driver().has_work());
     linger.waited(found);
     inner.linger.set(linger);
-    !inner.inbox.is_empty()
+    is_told(owner)
 }
 
 /// Learns from a sleep with jobs under way.
@@ -141,7 +145,7 @@ fn woke_up(owner: &uv_loop_t, since_ns: u64, slept: bool) {
     let inner = owner.inner();
     let now = clock::now_ns();
     inner.asked_ns.set(now);
-    if slept && !inner.inbox.is_empty() {
+    if slept && is_told(owner) {
         let mut linger = inner.linger.get();
         linger.slept(now.saturating_sub(since_ns));
         inner.linger.set(linger);
@@ -187,7 +191,7 @@ fn spin(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     }
     let end = clock::now_ns() + budget;
     while clock::now_ns() < end {
-        if !inner.inbox.is_empty() {
+        if is_told(owner) {
             return true;
         }
         finish(inner.driver().wait(Some(Duration::ZERO)));
@@ -214,6 +218,11 @@ fn hand_out(owner: &uv_loop_t) -> u64 {
         }
         run::run_fed(owner);
     }
+    let jobs = threadpool::run_finished(owner);
+    if jobs != 0 {
+        run::run_fed(owner);
+    }
+    count += jobs;
     let asyncs = r#async::run_collected(owner);
     if asyncs != 0 {
         run::run_fed(owner);

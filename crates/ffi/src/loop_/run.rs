@@ -86,7 +86,7 @@ fn leave(owner: &uv_loop_t) {
         fence(Ordering::SeqCst);
         // SAFETY: the list head of an initialised loop.
         let woken = unsafe { !list::is_empty(&raw const inner.woken) };
-        if woken || !inner.inbox.is_empty() {
+        if woken || poll::is_told(owner) {
             bell.ring();
         }
     }

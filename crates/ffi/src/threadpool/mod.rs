@@ -6,10 +6,10 @@
 //!   pool    the queue and the threads: who waits, who wakes whom, beginning and end
 //! ```
 //!
-//! A job comes back through the loop's list of finished jobs, which the loop empties in one piece.
-//! An async handle of the library's own tells the loop, only when that list was empty; it costs a
-//! system call only when the loop sleeps. A loop that waits for a job looks for it in memory for a
-//! while before it sleeps.
+//! A job comes back through the loop's list of finished jobs, which the loop empties in one piece,
+//! in each turn and before it sleeps. Only a loop that sleeps has to be told, by an async handle of
+//! the library's own, and only when the list was empty. A loop that waits for a job looks at the
+//! list for a while before it sleeps.
 
 mod pool;
 mod worker;
@@ -18,6 +18,7 @@ use core::ffi::c_int;
 
 use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
+use uvring_core::wake::Doorbell;
 
 pub(crate) use self::pool::stop as shutdown;
 use crate::abi::*;
@@ -136,8 +137,15 @@ unsafe fn hand_back(job: *mut uv__work, status: c_int) -> Option<Bell> {
         words.add(1).write(status as usize);
         words.write(0);
         let handle = &raw mut (*owner).wq_async;
-        let first = finished(owner).push(words.cast::<Node>());
-        (first && r#async::post(handle)).then_some(Bell(handle))
+        if !finished(owner).push(words.cast::<Node>()) {
+            // Who put the first one there has told the loop, if need be.
+            return None;
+        }
+        let doorbell = &(*owner).inner().doorbell;
+        if doorbell.get().is_some_and(Doorbell::is_awake) {
+            return None;
+        }
+        r#async::post(handle).then_some(Bell(handle))
     }
 }
 
@@ -186,7 +194,24 @@ pub(crate) unsafe fn release_loop(owner: *mut uv_loop_t) {
 
 unsafe extern "C" fn on_finished(handle: *mut uv_async_t) {
     // SAFETY: an initialised handle of a loop that runs.
-    run_finished(unsafe { &*(*handle).r#loop.get() });
+    let owner = unsafe { &*(*handle).r#loop.get() };
+    // The wake-up itself was counted as one event.
+    owner.inner().metrics.count(take_finished(owner).saturating_sub(1));
+}
+
+/// Whether jobs of the loop are over and their callbacks due.
+pub(crate) fn has_finished(owner: &uv_loop_t) -> bool {
+    // SAFETY: a loop that has jobs was prepared.
+    owner.inner().jobs.get() != 0 && unsafe { !finished(owner).is_empty() }
+}
+
+/// Runs the callbacks of jobs that came back while the loop was awake. Returns how many.
+pub(crate) fn run_finished(owner: &uv_loop_t) -> u64 {
+    // If it was told, the async handle's turn comes, and is counted.
+    if has_finished(owner) && !r#async::is_posted(&owner.wq_async) {
+        return take_finished(owner);
+    }
+    0
 }
 
 /// Hands a job in. `work` runs on a worker, then `done` on the loop's thread. The caller counts
@@ -280,10 +305,10 @@ pub(crate) unsafe fn cancel_work(job: *mut uv__work) -> c_int {
     0
 }
 
-/// Runs the callbacks of finished jobs.
-fn run_finished(owner: &uv_loop_t) {
+/// Runs the callbacks of finished jobs. Returns how many. The loop was prepared.
+fn take_finished(owner: &uv_loop_t) -> u64 {
     let mut count = 0u64;
-    // SAFETY: the loop was prepared, or it would not have been told.
+    // SAFETY: the loop was prepared.
     for node in unsafe { finished(owner) }.take() {
         // SAFETY: the nodes are the first words of the links of jobs that were handed back; a job
         // is its submitter's again once `done` is called, and is not touched after.
@@ -298,8 +323,7 @@ fn run_finished(owner: &uv_loop_t) {
         }
         count += 1;
     }
-    // The wake-up itself was counted as one event.
-    owner.inner().metrics.count(count.saturating_sub(1));
+    count
 }
 
 /// `int uv_queue_work(uv_loop_t*, uv_work_t*, uv_work_cb, uv_after_work_cb)`: runs `work_cb` on a
