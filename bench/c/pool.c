@@ -1,5 +1,4 @@
-/* Row family pool. usage: pool one|many|names|write CPUS MS
- * CPUS: 1 keeps the process on one core, 2 gives it both. */
+/* Row family pool. usage: pool one|many|names|write MS */
 #include "uvcommon.h"
 
 #define BURST 1000          /* jobs handed in together */
@@ -63,14 +62,6 @@ static uv_file scratch(void) {
   return fd;
 }
 
-static void use_two(void) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(env_number("BENCH_CPU", 0), &set);
-  CPU_SET(env_number("BENCH_CPU2", 1), &set);
-  check(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
-}
-
 static void start(const char *what) {
   static uv_getaddrinfo_t name;
   if (strcmp(what, "names") == 0) {
@@ -102,15 +93,14 @@ static void window(const char *what, uint64_t ms) {
 int main(int argc, char **argv) {
   static const char *const kinds[] = {"one", "many", "names", "write"};
   int known = 0;
-  if (argc == 4)
+  if (argc == 3)
     for (int i = 0; i < 4; i++) known |= strcmp(argv[1], kinds[i]) == 0;
-  if (!known) die("usage: pool one|many|names|write CPUS MS");
+  if (!known) die("usage: pool one|many|names|write MS");
   begin(60);
-  if (number(argv[2]) > 1) use_two();
   UV(uv_loop_init(&loop));
   tell_library(&loop);
   window(argv[1], 20); /* threads are started, pages touched */
-  window(argv[1], number(argv[3]) < 50 ? 50 : number(argv[3]));
+  window(argv[1], number(argv[2]) < 50 ? 50 : number(argv[2]));
   UV(uv_loop_close(&loop));
   return 0;
 }

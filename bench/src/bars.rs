@@ -164,6 +164,11 @@ const BARS: &[Bar] = &[
     wall(&["libuv-fs_stat-32"], BOTH, 1.0 / 1.3),
     wall(&["libuv-queue_work"], BOTH, 1.0 / 10.0),
     wall(&["libuv-million_async"], BOTH, 1.0 / 2.0),
+    // Lingering buys time with CPU time, so these are about time.
+    wall(&["work-one"], BOTH, 1.0 / 10.0),
+    wall(&["work-1000", "pool-write-64KiB"], BOTH, 1.0 / 2.0),
+    wall(&["work-one-1cpu", "work-1000-1cpu"], BOTH, 1.0),
+    wall(&["pool-write-64KiB-1cpu", "name-of-number", "name-of-number-1cpu"], BOTH, 1.0),
 ];
 
 /// Every promise that has figures.

@@ -3,6 +3,7 @@
 //! A new program without a load of its own is a C file in `bench/c` and an entry in a table
 //! like [`local::ROWS`]; a new table is one more line in [`TABLES`].
 mod local;
+mod pool;
 mod scale;
 mod sockets;
 mod suite;
@@ -61,7 +62,6 @@ pub(crate) enum Cpus {
     /// On one core (`BENCH_CPU`), whatever threads it starts.
     One,
     /// On all that are allowed: for programs whose threads work side by side.
-    #[allow(dead_code, reason = "no table uses it yet")]
     All,
 }
 
@@ -104,7 +104,7 @@ pub(crate) const PLAIN: Local = Local {
 };
 
 /// All tables of programs that need no load.
-const TABLES: &[&[Local]] = &[local::ROWS];
+const TABLES: &[&[Local]] = &[local::ROWS, pool::ROWS];
 
 /// How a figure is made.
 pub(crate) enum Work {

@@ -47,18 +47,20 @@ pub(crate) struct Linger {
     /// Short sleeps still to come before waiting is tried again, and how many it was last time.
     short_sleeps: u32,
     patience: u32,
+    /// Whether there was more than one CPU when it was last asked.
+    allowed: bool,
 }
 
 impl Linger {
     /// Knows nothing: the first short sleep makes it try.
     pub(crate) const fn new() -> Self {
-        Linger { budget_ns: 0, short_sleeps: 1, patience: 1 }
+        Linger { budget_ns: 0, short_sleeps: 1, patience: 1, allowed: true }
     }
 
     /// As [`new`](Self::new), but tries at once where waiting makes sense at all.
     pub(crate) fn eager() -> Self {
         let mut linger = Linger::new();
-        linger.slept(0);
+        linger.slept(Some(0));
         linger
     }
 
@@ -87,21 +89,28 @@ impl Linger {
         self.short_sleeps = self.patience;
     }
 
+    /// Whether the length of a sleep matters now: to read the clock costs, too.
+    pub(crate) fn is_learning(&self) -> bool {
+        self.budget_ns == 0 && self.allowed
+    }
+
     /// Learns from a sleep that ended with what was waited for: after enough that a wait would have
-    /// spared, waiting is tried again.
-    pub(crate) fn slept(&mut self, duration_ns: u64) {
+    /// spared, waiting is tried again. `None`: nobody looked how long it was.
+    pub(crate) fn slept(&mut self, duration_ns: Option<u64>) {
         self.slept_as(duration_ns, is_allowed);
     }
 
-    fn slept_as(&mut self, duration_ns: u64, is_allowed: impl Fn() -> bool) {
-        if self.budget_ns != 0 || duration_ns > SHORT_SLEEP_NS {
+    fn slept_as(&mut self, duration_ns: Option<u64>, is_allowed: impl Fn() -> bool) {
+        let short = duration_ns.is_some_and(|duration| duration <= SHORT_SLEEP_NS);
+        if self.budget_ns != 0 || (self.allowed && !short) {
             return;
         }
         self.short_sleeps = self.short_sleeps.saturating_sub(1);
         if self.short_sleeps > 0 {
             return;
         }
-        if is_allowed() {
+        self.allowed = is_allowed();
+        if self.allowed {
             self.budget_ns = START_NS;
         } else {
             self.give_up();
@@ -135,7 +144,7 @@ mod tests {
         let mut waited_ns = 0;
         let mut tries = 0;
         for _ in 0..10_000 {
-            linger.slept_as(10_000, || true);
+            linger.slept_as(Some(10_000), || true);
             while linger.budget_ns() > 0 {
                 waited_ns += linger.budget_ns();
                 tries += 1;
@@ -151,9 +160,9 @@ mod tests {
     fn success_makes_bold_within_bounds() {
         let mut linger = Linger::new();
         assert_eq!(linger.budget_ns(), 0, "nothing is spent on a guess");
-        linger.slept_as(SHORT_SLEEP_NS + 1, || true);
+        linger.slept_as(Some(SHORT_SLEEP_NS + 1), || true);
         assert_eq!(linger.budget_ns(), 0, "a long sleep was right");
-        linger.slept_as(SHORT_SLEEP_NS, || true);
+        linger.slept_as(Some(SHORT_SLEEP_NS), || true);
         assert_eq!(linger.budget_ns(), START_NS);
         for _ in 0..100 {
             linger.waited(true);
@@ -168,13 +177,18 @@ mod tests {
         let mut linger = Linger::new();
         let asked = core::cell::Cell::new(0);
         for _ in 0..10_000 {
-            linger.slept_as(10, || {
+            linger.slept_as(Some(10), || {
                 asked.set(asked.get() + 1);
                 false
             });
             assert_eq!(linger.budget_ns(), 0);
         }
         assert!(asked.get() < 30, "asked {} times", asked.get());
+        assert!(!linger.is_learning());
+        for _ in 0..=MAX_PATIENCE {
+            linger.slept_as(None, || true);
+        }
+        assert_eq!(linger.budget_ns(), START_NS, "more CPUs are noticed some time");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: Cell<u32>,
     /// How long it pays to look for one that is over before sleeping.
     pub(crate) linger: Cell<Linger>,
-    /// When the kernel was last asked, in ns; kept while there are jobs.
+    /// When the kernel was last asked, in ns.
     pub(crate) asked_ns: Cell<u64>,
     /// Sends what a stream or a UDP handle has gathered: given by the layers above this one.
     pub(crate) send: fn(&uv_handle_t),

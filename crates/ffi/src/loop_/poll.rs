@@ -73,8 +73,7 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     let mut timeout = timeout;
     let waits_for_jobs = timeout != Some(Duration::ZERO) && inner.jobs.get() != 0;
     if waits_for_jobs && jobs_over(owner, timeout) {
-        if clock::now_ns().saturating_sub(inner.asked_ns.get()) < UNASKED_NS {
-            owner.update_time();
+        if read_clock(owner).saturating_sub(inner.asked_ns.get()) < UNASKED_NS {
             return false;
         }
         timeout = Some(Duration::ZERO);
@@ -98,11 +97,9 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     if counts_idle {
         inner.metrics.asleep_since.store(clock::now_ns(), Ordering::Release);
     }
-    let since = if waits_for_jobs { clock::now_ns() } else { 0 };
+    let learns = waits_for_jobs && inner.linger.get().is_learning();
+    let since = if learns { clock::now_ns() } else { 0 };
     let more = wait_masked(owner, timeout);
-    if waits_for_jobs {
-        woke_up(owner, since, sleeps);
-    }
     if counts_idle {
         let since = inner.metrics.asleep_since.swap(0, Ordering::AcqRel);
         inner.metrics.idle_ns.fetch_add(clock::now_ns().saturating_sub(since), Ordering::AcqRel);
@@ -110,8 +107,21 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     if let Some(bell) = inner.doorbell.get() {
         bell.awake();
     }
-    owner.update_time();
+    let now = read_clock(owner);
+    inner.asked_ns.set(now);
+    if waits_for_jobs && sleeps && is_told(owner) {
+        let mut linger = inner.linger.get();
+        linger.slept(learns.then(|| now.saturating_sub(since)));
+        inner.linger.set(linger);
+    }
     more
+}
+
+/// Reads the clock into the loop, and gives it in ns.
+fn read_clock(owner: &uv_loop_t) -> u64 {
+    let now = clock::now_ns();
+    owner.time.set(now / 1_000_000);
+    now
 }
 
 /// Whether other threads have something for the loop: handles that were sent to, jobs that are over.
@@ -133,23 +143,10 @@ fn jobs_over(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     }
     // What the loop has for the kernel does not wait.
     inner.driver().flush();
-    let found =
-        linger::look(linger.budget_ns(), || is_told(owner) || inner.driver().has_work());
+    let found = linger::look(linger.budget_ns(), || is_told(owner) || inner.driver().has_work());
     linger.waited(found);
     inner.linger.set(linger);
     is_told(owner)
-}
-
-/// Learns from a sleep with jobs under way.
-fn woke_up(owner: &uv_loop_t, since_ns: u64, slept: bool) {
-    let inner = owner.inner();
-    let now = clock::now_ns();
-    inner.asked_ns.set(now);
-    if slept && is_told(owner) {
-        let mut linger = inner.linger.get();
-        linger.slept(now.saturating_sub(since_ns));
-        inner.linger.set(linger);
-    }
 }
 
 /// The wait itself, with SIGPROF blocked if the loop was configured so.

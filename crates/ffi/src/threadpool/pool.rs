@@ -55,7 +55,7 @@ pub(super) struct State {
     workers_stop: bool,
     names_stop: bool,
     linger: Linger,
-    /// When a worker last went to sleep.
+    /// When a worker last went to sleep; 0 when that is of no use.
     dry_since_ns: u64,
 }
 
@@ -190,7 +190,8 @@ impl Locked {
         // Every worker that wakes up learns for all of them: with several that take turns, each
         // sleeps for long while the pool is never idle for long.
         let state = self.state();
-        let duration = time::hrtime_ns().saturating_sub(state.dry_since_ns);
+        let since = state.dry_since_ns;
+        let duration = (since != 0).then(|| time::hrtime_ns().saturating_sub(since));
         state.linger.slept(duration);
         true
     }
@@ -275,7 +276,7 @@ impl Locked {
             // round, so either the job is seen here or the sleeper is seen there.
             fence(Ordering::SeqCst);
             if POOL.inbox.0.is_empty() {
-                state.dry_since_ns = time::hrtime_ns();
+                state.dry_since_ns = if state.linger.is_learning() { time::hrtime_ns() } else { 0 };
                 return Step::Sleep;
             }
             POOL.sleeping.store(asleep, Ordering::Relaxed);

@@ -163,6 +163,77 @@ fn jobs_not_begun_can_be_cancelled() {
     });
 }
 
+/// Blocked look-ups hold up nobody else, however many there are.
+fn look_ups_keep_to_themselves() {
+    with_loop(|owner| {
+        GATE.closed.store(1, Ordering::SeqCst);
+        GATE.waiting.store(0, Ordering::SeqCst);
+        let names: Vec<Task> = (0..12).map(|_| task()).collect();
+        let job = |task: &Task| (&raw const task.req.work_req).cast_mut();
+        for name in &names {
+            // SAFETY: as uv_queue_work does it; the task outlives the loop's run.
+            unsafe {
+                let req = (&raw const name.req).cast_mut();
+                (*req).r#loop.set(owner);
+                (*req).work_cb.set(Some(wait_at_gate));
+                (*req).after_work_cb.set(Some(after));
+                req::start(&*owner, req.cast(), UV_WORK);
+                assert_eq!(submit_name(&*owner, job(name), run_work, work_done), 0);
+            }
+        }
+        let start = std::time::Instant::now();
+        while GATE.waiting.load(Ordering::SeqCst) < 4 && start.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        let tasks: Vec<Task> = (0..100).map(|_| task()).collect();
+        tasks.iter().for_each(|task| queue(owner, task, run));
+        let over = || tasks.iter().all(|task| task.after.load(Ordering::Relaxed) == 1);
+        while !over() && start.elapsed().as_secs() < 20 {
+            // SAFETY: an open loop of this thread.
+            unsafe { uv_run(owner, UV_RUN_NOWAIT) };
+        }
+        all_done(&tasks, 1);
+        // As many threads as workers; the rest waits, and can be taken back.
+        assert_eq!(GATE.waiting.load(Ordering::SeqCst), 4);
+        // SAFETY: all were submitted, and their callbacks have not come.
+        unsafe {
+            assert_eq!(cancel_work(job(&names[0])), UV_EBUSY);
+            assert_eq!(cancel_work(job(&names[11])), 0);
+        }
+        GATE.closed.store(0, Ordering::SeqCst);
+        run_loop(owner);
+        all_done(&names[..11], 1);
+        assert_eq!(names[11].status.load(Ordering::Relaxed) as c_int, UV_ECANCELED);
+    });
+}
+
+/// A look-up behind jobs that keep every worker busy has not begun.
+fn look_ups_wait_their_turn() {
+    with_loop(|owner| {
+        GATE.closed.store(1, Ordering::SeqCst);
+        GATE.waiting.store(0, Ordering::SeqCst);
+        let held: Vec<Task> = (0..4).map(|_| task()).collect();
+        held.iter().for_each(|task| queue(owner, task, wait_at_gate));
+        let name = task();
+        let job = (&raw const name.req.work_req).cast_mut();
+        // SAFETY: as above.
+        unsafe {
+            let req = (&raw const name.req).cast_mut();
+            (*req).r#loop.set(owner);
+            (*req).work_cb.set(Some(run));
+            (*req).after_work_cb.set(Some(after));
+            req::start(&*owner, req.cast(), UV_WORK);
+            assert_eq!(submit_name(&*owner, job, run_work, work_done), 0);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert_eq!(cancel_work(job), 0);
+        }
+        GATE.closed.store(0, Ordering::SeqCst);
+        run_loop(owner);
+        all_done(&held, 1);
+        assert_eq!(name.status.load(Ordering::Relaxed) as c_int, UV_ECANCELED);
+    });
+}
+
 fn a_forked_child_has_workers_of_its_own() {
     with_loop(|owner| {
         let before = [task()];
@@ -228,6 +299,8 @@ fn thread_pool() {
     several_loops_share_the_workers();
     loops_may_end_right_after_their_work();
     jobs_not_begun_can_be_cancelled();
+    look_ups_keep_to_themselves();
+    look_ups_wait_their_turn();
     a_forked_child_has_workers_of_its_own();
     the_pool_starts_again_after_its_end();
     shutdown();
