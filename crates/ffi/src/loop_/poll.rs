@@ -207,6 +207,8 @@ fn hand_out(owner: &uv_loop_t) -> u64 {
     let mut count = 0;
     // Those who sent while the loop was awake did not ring.
     r#async::collect(owner);
+    // Neither did workers. What is handed in from here on comes back in a later turn, however fast.
+    let jobs_due = threadpool::is_due(owner);
     while let Some(event) = inner.driver().next() {
         count += 1;
         match event {
@@ -215,11 +217,10 @@ fn hand_out(owner: &uv_loop_t) -> u64 {
         }
         run::run_fed(owner);
     }
-    let jobs = threadpool::run_finished(owner);
-    if jobs != 0 {
+    if jobs_due {
+        count += threadpool::run_finished(owner);
         run::run_fed(owner);
     }
-    count += jobs;
     let asyncs = r#async::run_collected(owner);
     if asyncs != 0 {
         run::run_fed(owner);

@@ -196,7 +196,7 @@ unsafe extern "C" fn on_finished(handle: *mut uv_async_t) {
     // SAFETY: an initialised handle of a loop that runs.
     let owner = unsafe { &*(*handle).r#loop.get() };
     // The wake-up itself was counted as one event.
-    owner.inner().metrics.count(take_finished(owner).saturating_sub(1));
+    owner.inner().metrics.count(run_finished(owner).saturating_sub(1));
 }
 
 /// Whether jobs of the loop are over and their callbacks due.
@@ -205,13 +205,10 @@ pub(crate) fn has_finished(owner: &uv_loop_t) -> bool {
     owner.inner().jobs.get() != 0 && unsafe { !finished(owner).is_empty() }
 }
 
-/// Runs the callbacks of jobs that came back while the loop was awake. Returns how many.
-pub(crate) fn run_finished(owner: &uv_loop_t) -> u64 {
-    // If it was told, the async handle's turn comes, and is counted.
-    if has_finished(owner) && !r#async::is_posted(&owner.wq_async) {
-        return take_finished(owner);
-    }
-    0
+/// Whether they came back while the loop was awake, so that it was not told. If it was, the async
+/// handle's turn comes, and is counted.
+pub(crate) fn is_due(owner: &uv_loop_t) -> bool {
+    has_finished(owner) && !r#async::is_posted(&owner.wq_async)
 }
 
 /// Hands a job in. `work` runs on a worker, then `done` on the loop's thread. The caller counts
@@ -305,8 +302,8 @@ pub(crate) unsafe fn cancel_work(job: *mut uv__work) -> c_int {
     0
 }
 
-/// Runs the callbacks of finished jobs. Returns how many. The loop was prepared.
-fn take_finished(owner: &uv_loop_t) -> u64 {
+/// Runs the callbacks of finished jobs. Returns how many. The loop has, or had, jobs.
+pub(crate) fn run_finished(owner: &uv_loop_t) -> u64 {
     let mut count = 0u64;
     // SAFETY: the loop was prepared.
     for node in unsafe { finished(owner) }.take() {
