@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 
-use super::{Job, worker};
+use super::{Bell, Job, worker};
 use crate::abi::*;
 use crate::linger::{self, Linger};
 use crate::thread::{must, spawn};
@@ -77,6 +77,8 @@ struct Pool {
     sleeping: AtomicU32,
     /// The queue is not empty. Written under the lock, watched by who lingers.
     has_queue: AtomicBool,
+    /// Threads that gave the lock back and are about to tell a loop. Counted up under the lock.
+    ringing: AtomicU32,
     started: AtomicBool,
     /// The fork handlers are registered once for all time.
     fork_aware: AtomicBool,
@@ -94,6 +96,7 @@ static POOL: Pool = Pool {
     searching: Shared(AtomicU32::new(0)),
     sleeping: AtomicU32::new(0),
     has_queue: AtomicBool::new(false),
+    ringing: AtomicU32::new(0),
     started: AtomicBool::new(false),
     fork_aware: AtomicBool::new(false),
 };
@@ -256,7 +259,11 @@ impl Locked {
         };
         loop {
             if let Some(job) = self.pop() {
-                stop_searching(searching);
+                if *searching {
+                    stop_searching(searching);
+                    // SeqCst fence: the store before the look at the inbox, as below.
+                    fence(Ordering::SeqCst);
+                }
                 return Step::Run(job, self.needs_wake());
             }
             let state = self.state();
@@ -281,6 +288,16 @@ impl Locked {
             }
             POOL.sleeping.store(asleep, Ordering::Relaxed);
         }
+    }
+
+    /// Gives the lock back, then tells the loop whose job is over, if it has to be told.
+    pub(super) fn unlock_and_ring(self, told: Option<Bell>) {
+        let Some(bell) = told else { return };
+        POOL.ringing.fetch_add(1, Ordering::Relaxed);
+        drop(self);
+        bell.ring();
+        // Release: who finds none ringing finds the loop told.
+        POOL.ringing.fetch_sub(1, Ordering::Release);
     }
 
     /// A worker's job is over.
@@ -538,9 +555,17 @@ fn clamp_workers(wanted: c_int) -> u32 {
     (wanted as u32).clamp(1, MAX_WORKERS)
 }
 
-/// The lock is held across a fork, so that the child finds the queue whole.
+/// The lock is held across a fork, and no loop is being told, so that the child finds them whole.
 unsafe extern "C" fn before_fork() {
-    core::mem::forget(Locked::take());
+    let mut locked = Locked::take();
+    // Acquire: pairs with the release in `unlock_and_ring`.
+    while POOL.ringing.load(Ordering::Acquire) != 0 {
+        drop(locked);
+        // SAFETY: may be called at any time.
+        unsafe { libc::sched_yield() };
+        locked = Locked::take();
+    }
+    core::mem::forget(locked);
 }
 
 unsafe extern "C" fn after_fork() {

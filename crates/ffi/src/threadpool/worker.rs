@@ -28,10 +28,7 @@ pub(super) unsafe extern "C" fn work(_: *mut c_void) {
         // another job at once, finds this worker searching and wakes nobody.
         let step = locked.next(&mut searching);
         let told = over.take().and_then(Job::finish);
-        drop(locked);
-        if let Some(bell) = told {
-            bell.ring();
-        }
+        locked.unlock_and_ring(told);
         match step {
             Step::Run(job, wake) => {
                 if wake {
@@ -59,10 +56,7 @@ pub(super) unsafe extern "C" fn look_up(_: *mut c_void) {
         let mut locked = Locked::take();
         let told = over.take().and_then(Job::finish);
         let step = locked.next_name();
-        drop(locked);
-        if let Some(bell) = told {
-            bell.ring();
-        }
+        locked.unlock_and_ring(told);
         match step {
             Some(Step::Run(job, _)) => {
                 job.run();
