@@ -64,6 +64,9 @@ struct Args {
     /// Writes an HTML page with pictures into this folder
     #[arg(long)]
     html: Option<PathBuf>,
+    /// Writes a picture of the beginning of that page (PNG, by Chromium) to this file
+    #[arg(long, requires = "html")]
+    picture: Option<PathBuf>,
     /// Writes BENCHMARKS.md (of a full run) to this file
     #[arg(long)]
     markdown: Option<PathBuf>,
@@ -122,11 +125,11 @@ fn show_all(args: &Args, records: &Records) -> Result<ExitCode> {
     bars::print(records);
     families::print(records);
     if let Some(folder) = &args.html {
-        println!(
-            "
-bench: {}",
-            show::page::write(records, folder)?.display()
-        );
+        let page = show::page::write(records, folder)?;
+        println!("\nbench: {}", page.display());
+        if let Some(file) = &args.picture {
+            show::page::picture(&page, file)?;
+        }
     }
     if let Some(path) = &args.markdown {
         show::markdown::write(records, path)?;

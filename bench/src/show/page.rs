@@ -1,11 +1,14 @@
 //! The HTML page: one file with everything in it.
 use super::plots::{self, Plot};
+use crate::absolute;
 use crate::record::{Record, Records};
 use crate::report::{ratio_text, short};
 use crate::{bars, families};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const STYLE: &str = "body{font:15px/1.45 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}\
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.15em .7em;text-align:right;border-bottom:1px solid #ddd}\
@@ -25,6 +28,24 @@ pub(crate) fn write(records: &Records, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Takes a picture of the beginning of the page.
+pub(crate) fn picture(page: &Path, file: &Path) -> Result<()> {
+    let mut option = OsString::from("--screenshot=");
+    option.push(absolute(file)?);
+    let mut address = OsString::from("file://");
+    address.push(absolute(page)?);
+    let done = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        .args(["--hide-scrollbars", "--window-size=1000,1100"])
+        .args([option, address])
+        .output()
+        .context("cannot start chromium")?;
+    if !done.status.success() {
+        bail!("chromium: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    Ok(())
+}
+
 fn page(records: &Records, plots: &[Plot]) -> Result<String> {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>uvring: benchmarks</title>\
@@ -35,8 +56,7 @@ fn page(records: &Records, plots: &[Plot]) -> Result<String> {
         "<p>uvring beside libuv 1.53 and hand-written programs on the bare kernel. A ratio below 1.00 is \
          faster than libuv.</p>\n",
     );
-    machine(&mut html, records)?;
-    verdicts(&mut html, records)?;
+    means(&mut html, records)?;
     for plot in plots {
         writeln!(
             html,
@@ -46,6 +66,8 @@ fn page(records: &Records, plots: &[Plot]) -> Result<String> {
             plot.svg
         )?;
     }
+    verdicts(&mut html, records)?;
+    machine(&mut html, records)?;
     for group in records.groups().into_iter().filter(|group| !group.is_empty()) {
         table(&mut html, records, group)?;
     }
@@ -69,8 +91,8 @@ fn machine(html: &mut String, records: &Records) -> Result<()> {
     Ok(())
 }
 
-fn verdicts(html: &mut String, records: &Records) -> Result<()> {
-    html.push_str("<h2>Bars</h2>\n<table><tr><th>mean over</th><th>of</th><th>times as fast</th><th>bar</th><th>slowest</th></tr>");
+fn means(html: &mut String, records: &Records) -> Result<()> {
+    html.push_str("<h2>Means</h2>\n<table><tr><th>mean over</th><th>of</th><th>times as fast</th><th>bar</th><th>slowest</th></tr>");
     for mean in families::means(records) {
         write!(
             html,
@@ -84,7 +106,12 @@ fn verdicts(html: &mut String, records: &Records) -> Result<()> {
             mean.worst.1
         )?;
     }
-    html.push_str("</table>\n<table><tr><th>row</th><th>of</th><th>against</th><th>figure</th><th>ratio</th><th>bar</th></tr>");
+    html.push_str("</table>\n");
+    Ok(())
+}
+
+fn verdicts(html: &mut String, records: &Records) -> Result<()> {
+    html.push_str("<h2>Bars</h2>\n<table><tr><th>row</th><th>of</th><th>against</th><th>figure</th><th>ratio</th><th>bar</th></tr>");
     for bar in bars::verdicts(records) {
         write!(
             html,
