@@ -15,8 +15,7 @@ use crate::{req, status};
 /// The socket became writable, or the attempt failed at once and the stream was fed.
 pub(super) fn finish(stream: &uv_stream_t) {
     let code = match stream.delayed_error.replace(0) {
-        // A unix socket stands as soon as connect(2) has returned.
-        0 if stream.r#type.get() == UV_NAMED_PIPE => 0,
+        // Also for a unix socket: its listener may have been closed meanwhile.
         0 => outcome(stream.io_watcher.fd.get()),
         // uv_connect had the answer and kept it for here.
         code => code,
