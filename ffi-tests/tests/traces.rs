@@ -21,6 +21,9 @@ const OPS: u32 = 120;
 /// Programs of one process.
 const BATCH: u64 = 100;
 
+/// After how many seeds a run says where it is.
+const PROGRESS: u64 = 2000;
+
 /// How often a program that differed is run again, and how often it must differ again to count as
 /// a difference; else it is a flake.
 const AGAIN: usize = 4;
@@ -165,10 +168,17 @@ fn compare(want: &Side, have: &Side, first: u64, last: u64) -> Result<Report, Fa
                 continue;
             }
             if is_confirmed(want, have, seed)? {
-                report.differences.push(shrink(want, have, seed)?);
+                let found = shrink(want, have, seed)?;
+                let Difference { seed, ops, text } = &found;
+                println!("{:?}: seed {seed}, with {ops} operations:\n{text}", have.backend);
+                report.differences.push(found);
             } else {
                 report.flakes.push(seed);
             }
+        }
+        // A long run shows that it moves.
+        if to.is_multiple_of(PROGRESS) {
+            println!("{:?}: seeds {first} to {to} are done", have.backend);
         }
         from = to + 1;
     }
@@ -240,10 +250,6 @@ fn must_agree(backend: Backend) {
         report.flakes.len(),
         report.flakes,
     );
-    for difference in &report.differences {
-        let Difference { seed, ops, text } = difference;
-        println!("seed {seed}, with {ops} operations:\n{text}");
-    }
     let seeds: Vec<u64> = report.differences.iter().map(|difference| difference.seed).collect();
     assert!(seeds.is_empty(), "{backend:?}: the traces of these seeds differ: {seeds:?}");
     // What differs this often is no accident of the machine.

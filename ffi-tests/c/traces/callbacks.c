@@ -162,7 +162,6 @@ void on_connect(uv_connect_t *req, int status) {
   if (status == 0 && o->is_tcp)
     uv_tcp_nodelay(&o->h.tcp, 1);
   o->connected = 2;
-  o->connecting = 0;
 }
 
 void on_connection(uv_stream_t *s, int status) {

@@ -135,6 +135,7 @@ static void flush_after(struct object *o) {
   if (o->connected == 2) {
     /* What was written before goes out now, or has. */
     o->connected = 1;
+    o->connecting = 0;
     o->settling = 1;
     if (o->peer != -1)
       p.objects[o->peer].settling = 1;

@@ -89,6 +89,17 @@ static void op_raise(int signum) {
     say("raise %d = %d", signum, raise(signum));
 }
 
+/* See README.md: none is started anew until it was told, nor one-shot ones
+ * beside it. */
+static int is_raised(void) {
+  int i;
+
+  for (i = 0; i < p.count; i++)
+    if (p.objects[i].kind == SIGNAL && p.objects[i].settling > 0)
+      return 1;
+  return 0;
+}
+
 static void op_signal(struct object *o, uint64_t *rng) {
   int signum = pick(rng, 2) ? SIGUSR1 : SIGUSR2, times, i;
   uv_signal_t *s = &o->h.signal;
@@ -99,6 +110,8 @@ static void op_signal(struct object *o, uint64_t *rng) {
     case 1:
     case 2:
     case 3:
+      if (is_raised())
+        break;
       /* See README.md: a handle is one-shot for its whole life. */
       say("signal %d %s %d = %s", o->id, o->id % 3 == 0 ? "oneshot" : "start",
           signum,
@@ -109,7 +122,6 @@ static void op_signal(struct object *o, uint64_t *rng) {
       times = 1 + pick(rng, 3);
       for (i = 0; i < times; i++)
         op_raise(signum);
-      /* See README.md: none is started anew until it was told. */
       for (i = 0; i < p.count; i++)
         if (p.objects[i].kind == SIGNAL)
           p.objects[i].settling = 1;
@@ -186,8 +198,7 @@ static void op_any(struct object *o, uint64_t *rng) {
       /* What the other end wrote in this callback may not have left yet. */
       if (o->kind == STREAM && o->peer != -1 && p.objects[o->peer].inflight)
         break;
-      /* See README.md: a pipe's connection may stand already. */
-      if (o->kind == STREAM && o->connecting && !o->is_tcp)
+      if (o->settling > 0)
         break;
       if (o->state == OPEN && pick(rng, 2)) {
         say("close %s %d", kind_name(o->kind), o->id);

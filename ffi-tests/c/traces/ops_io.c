@@ -67,6 +67,9 @@ static void connect_to(struct object *o, uint64_t *rng) {
   }
   if (rc == 0 && to != NULL && to->listening)
     to->waiting[to->connects++] = o->id;
+  /* See README.md: a pipe's connection may stand at once. */
+  if (!o->is_tcp)
+    o->settling = 1;
   began(o, rc);
   say("stream %d connect = %s", o->id, code(rc));
 }
