@@ -4,6 +4,7 @@
 //!   mod     handing jobs in and back; uv_queue_work
 //!   worker  what the threads do
 //!   pool    the queue and the threads: who waits, who wakes whom, beginning and end
+//!   size    how many workers
 //! ```
 //!
 //! A job comes back through the loop's list of finished jobs, which the loop empties in one piece,
@@ -12,6 +13,7 @@
 //! list for a while before it sleeps.
 
 mod pool;
+mod size;
 mod worker;
 
 use core::ffi::c_int;

@@ -15,7 +15,7 @@
 //! what is behind it does not wait for it, and what libuv could still cancel can be cancelled.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_char, c_int};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -23,15 +23,12 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 
+use super::size::workers_wanted;
 use super::{Bell, Job, worker};
 use crate::abi::*;
 use crate::linger::{self, Linger};
 use crate::thread::{must, spawn};
 use crate::{mem, status, time};
-
-/// Workers when `UV_THREADPOOL_SIZE` says nothing, and the most it can ask for.
-const DEFAULT_WORKERS: u32 = 4;
-const MAX_WORKERS: u32 = 1024;
 
 /// A thread's stack in bytes.
 const STACK_SIZE: usize = 8 << 20;
@@ -539,22 +536,6 @@ pub(crate) fn stop() {
     unsafe { mem::free(threads.cast()) };
 }
 
-/// `UV_THREADPOOL_SIZE`, read as atoi(3) does: nothing or no number is 1 when it is set at all.
-fn workers_wanted() -> u32 {
-    // SAFETY: a C string in; the environment is the program's to keep still during this call.
-    let value = unsafe { libc::getenv(c"UV_THREADPOOL_SIZE".as_ptr()) };
-    if value.is_null() {
-        return DEFAULT_WORKERS;
-    }
-    // SAFETY: getenv yields a C string.
-    clamp_workers(unsafe { libc::atoi(value.cast::<c_char>()) })
-}
-
-/// Negative numbers count as very large ones, as they do in libuv.
-fn clamp_workers(wanted: c_int) -> u32 {
-    (wanted as u32).clamp(1, MAX_WORKERS)
-}
-
 /// The lock is held across a fork, and no loop is being told, so that the child finds them whole.
 unsafe extern "C" fn before_fork() {
     let mut locked = Locked::take();
@@ -584,25 +565,5 @@ unsafe extern "C" fn after_fork_in_child() {
         POOL.started.store(false, Ordering::Relaxed);
         // As the C libraries of Linux allow in the child of a threaded program.
         mem::free(threads.cast());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_as_libuv_reads_them() {
-        let read = |text: &core::ffi::CStr| {
-            // SAFETY: a C string.
-            clamp_workers(unsafe { libc::atoi(text.as_ptr()) })
-        };
-        assert_eq!(read(c""), 1);
-        assert_eq!(read(c"0"), 1);
-        assert_eq!(read(c"abc"), 1);
-        assert_eq!(read(c"3"), 3);
-        assert_eq!(read(c"1024"), 1024);
-        assert_eq!(read(c"1025"), 1024);
-        assert_eq!(read(c"-5"), 1024);
     }
 }
