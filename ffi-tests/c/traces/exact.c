@@ -192,6 +192,7 @@ static void turns_of(uv_run_mode mode, const char *name, int limit) {
   p.turn_limit = limit;
   say("uv_run %s", name);
   alive = uv_run(&p.loop, mode);
+  p.stopped = 0;
   say("uv_run = %d", alive != 0);
 }
 
