@@ -59,6 +59,7 @@ programs! {
     }
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
+    families { many mixed no_descriptors before_exec }
     turns { nested late_write refused }
     forks { renewed untouched closed }
     datagrams { gathered too_long several stopped refused }

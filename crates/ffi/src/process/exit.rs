@@ -10,7 +10,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 
 use uvring_core::driver::Watch;
-use uvring_core::driver::ready::IN;
+use uvring_core::driver::ready::{DRAINS, IN};
 use uvring_core::{list, socket};
 
 use super::child::Plan;
@@ -132,7 +132,8 @@ unsafe fn begin(process: &uv_process_t, launched: Launched, child: *mut Child) {
             let pidfd = beyond_standard(launched.pidfd);
             watch::init(&raw mut (*child).watch, watch::tag::PROCESS, pidfd);
             (&raw mut (*child).process).write(process);
-            if watch::exactly(owner, &(*child).watch, IN).is_ok() {
+            // It is told of once, and then reaped; so no descriptor is needed to check the watch.
+            if watch::exactly(owner, &(*child).watch, IN | DRAINS).is_ok() {
                 set_record(process, child);
                 return;
             }
