@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "files.h"
 #include "memory.h"
@@ -10,11 +9,13 @@
 
 #define IN_SIZE 4096      /* bytes read from a client at a time */
 #define CHUNK_SIZE 65536  /* bytes of a file held in memory at a time */
+#define SEND_MIN 262144   /* from here on a file is not copied through us */
+#define SEND_MAX 1048576  /* bytes sent so in one go */
 #define LINGER_MS 1000    /* for a client to take our last words */
 
 enum phase {
   READING,    /* waiting for a whole request head */
-  ANSWERING,  /* a write is under way; nothing is read meanwhile */
+  ANSWERING,  /* a write or a file call is under way; nothing is read */
   LINGERING,  /* last answer sent; what still comes is thrown away */
   CLOSING
 };
@@ -29,12 +30,20 @@ struct connection {
   enum phase phase;
   int handles;         /* open ones; the memory goes with the last */
   int keep_alive;      /* what the answer being sent promises */
+  int in_file;         /* a file call is under way, see connection_close */
+  int opened;          /* what the open came to: an HTTP status */
+  union {              /* one file call at a time */
+    uv_work_t work;
+    uv_fs_t fs;
+  } call;
   struct file file;    /* what is being sent */
   uint64_t file_at, file_end; /* the part of it that is still to be read */
   char *chunk;         /* the piece of it being written */
+  int full;            /* the socket takes no more; the next write waits */
   size_t in_at, in_len; /* unread part of `in`: the rest of a pipeline */
   struct http_parser parser;
-  char head[512]; /* the answer's head being written */
+  size_t head_len;     /* bytes of `head` that are still to be written */
+  char head[512];      /* the answer's head */
   char in[IN_SIZE];
 };
 
@@ -55,6 +64,13 @@ static void drop_file(struct connection *conn) {
   conn->chunk = NULL;
 }
 
+static void close_handles(struct connection *conn) {
+  uv_close((uv_handle_t *) &conn->timer, on_closed);
+  uv_close((uv_handle_t *) &conn->tcp, on_closed);
+}
+
+/* A file call keeps what it works on: a worker may be sending to our socket,
+ * whose number must not become another connection's. file_call_over goes on. */
 void connection_close(struct connection *conn) {
   if (conn->phase == CLOSING)
     return;
@@ -69,8 +85,27 @@ void connection_close(struct connection *conn) {
   if (conn->next != NULL)
     conn->next->prev = conn->prev;
   conn->server->connections--;
-  uv_close((uv_handle_t *) &conn->timer, on_closed);
-  uv_close((uv_handle_t *) &conn->tcp, on_closed);
+  if (!conn->in_file)
+    close_handles(conn);
+  else
+    uv_timer_stop(&conn->timer);
+}
+
+/* Every file call's callback begins with it. Returns 0 when the connection was
+ * to close meanwhile. */
+static int file_call_over(struct connection *conn) {
+  conn->in_file = 0;
+  if (conn->phase != CLOSING)
+    return 1;
+  drop_file(conn);
+  close_handles(conn);
+  return 0;
+}
+
+/* Nothing is under way and nothing more can be said. */
+static void give_up(struct connection *conn) {
+  conn->phase = READING;
+  connection_close(conn);
 }
 
 void connection_finish(struct connection *conn) {
@@ -145,40 +180,106 @@ static void answered(struct connection *conn);
 
 static void on_written(uv_write_t *req, int status);
 
-/* Read the next piece of the file and write it, with the head before the first
- * one. One piece is in memory at a time: the next is read when this one is
- * gone, so a slow client slows the reading. */
-static void write_next(struct connection *conn, size_t head_len) {
+/* Write what is left of the head, and `len` bytes of the chunk. */
+static void write_piece(struct connection *conn, size_t len) {
   uv_buf_t bufs[2];
   unsigned n = 0;
-  uint64_t left = conn->file.fd < 0 ? 0 : conn->file_end - conn->file_at;
-  size_t want = left < CHUNK_SIZE ? (size_t) left : CHUNK_SIZE;
-  ssize_t got;
 
-  if (head_len != 0)
-    bufs[n++] = uv_buf_init(conn->head, (unsigned) head_len);
-  if (want != 0) {
-    if (conn->chunk == NULL)
-      conn->chunk = memory_new(want);
-    got = conn->chunk == NULL ? -1
-                              : pread(conn->file.fd, conn->chunk, want,
-                                      (off_t) conn->file_at);
-    if (got <= 0) {
-      /* The length is promised and cannot be kept: the client must notice. */
-      conn->phase = READING;
-      connection_close(conn);
-      return;
-    }
-    conn->file_at += (uint64_t) got;
-    conn->server->body_bytes += (uint64_t) got;
-    bufs[n++] = uv_buf_init(conn->chunk, (unsigned) got);
-  }
-  conn->phase = ANSWERING;
+  if (conn->head_len != 0)
+    bufs[n++] = uv_buf_init(conn->head, (unsigned) conn->head_len);
+  if (len != 0)
+    bufs[n++] = uv_buf_init(conn->chunk, (unsigned) len);
+  conn->head_len = 0;
   uv_timer_again(&conn->timer); /* a client that takes nothing is dropped */
   if (uv_write(&conn->write, (uv_stream_t *) &conn->tcp, bufs, n,
-               on_written) != 0) {
-    conn->phase = READING;
-    connection_close(conn);
+               on_written) != 0)
+    give_up(conn);
+}
+
+/* The next `len` bytes of the file are in the chunk, or on the wire. */
+static void count_body(struct connection *conn, ssize_t len) {
+  conn->file_at += (uint64_t) len;
+  conn->server->body_bytes += (unsigned long long) len;
+}
+
+static void on_file_read(uv_fs_t *req) {
+  struct connection *conn = req->data;
+  ssize_t got = req->result;
+
+  uv_fs_req_cleanup(req);
+  if (!file_call_over(conn))
+    return;
+  if (got <= 0) { /* the length is promised: the client must notice */
+    give_up(conn);
+    return;
+  }
+  count_body(conn, got);
+  write_piece(conn, (size_t) got);
+}
+
+static void send_next(struct connection *conn);
+
+static void on_file_sent(uv_fs_t *req) {
+  struct connection *conn = req->data;
+  ssize_t sent = req->result;
+
+  uv_fs_req_cleanup(req);
+  if (!file_call_over(conn))
+    return;
+  if (sent == UV_EAGAIN) {
+    conn->full = 1;
+  } else if (sent <= 0) {
+    give_up(conn);
+    return;
+  } else {
+    count_body(conn, sent);
+    uv_timer_again(&conn->timer);
+  }
+  send_next(conn);
+}
+
+/* From the file to the socket, not through us. Only the kernel knows whether
+ * the socket takes more, and a stream can wait for that only by writing: so
+ * when it is full, one piece goes the other way. */
+static int send_file(struct connection *conn, uint64_t left) {
+  uv_os_fd_t fd;
+
+  return uv_fileno((uv_handle_t *) &conn->tcp, &fd) == 0 &&
+         uv_fs_sendfile(conn->server->loop, &conn->call.fs, fd, conn->file.fd,
+                        (int64_t) conn->file_at,
+                        left < SEND_MAX ? (size_t) left : SEND_MAX,
+                        on_file_sent) == 0;
+}
+
+static int read_file(struct connection *conn, uint64_t left) {
+  uv_buf_t buf;
+
+  if (conn->chunk == NULL)
+    conn->chunk = memory_new(left < CHUNK_SIZE ? (size_t) left : CHUNK_SIZE);
+  if (conn->chunk == NULL)
+    return 0;
+  buf = uv_buf_init(conn->chunk,
+                    left < CHUNK_SIZE ? (unsigned) left : CHUNK_SIZE);
+  return uv_fs_read(conn->server->loop, &conn->call.fs, conn->file.fd, &buf, 1,
+                    (int64_t) conn->file_at, on_file_read) == 0;
+}
+
+/* The next piece of the answer. One piece is in memory at a time: the next is
+ * read when this one is gone, so a slow client slows the reading. */
+static void send_next(struct connection *conn) {
+  uint64_t left = conn->file.fd < 0 ? 0 : conn->file_end - conn->file_at;
+  int sends = conn->head_len == 0 && !conn->full && left >= SEND_MIN;
+
+  conn->phase = ANSWERING;
+  if (left == 0 && conn->head_len == 0) {
+    answered(conn);
+  } else if (left == 0) {
+    write_piece(conn, 0);
+  } else {
+    conn->call.fs.data = conn;
+    conn->in_file = sends ? send_file(conn, left) : read_file(conn, left);
+    if (!conn->in_file)
+      give_up(conn);
   }
 }
 
@@ -188,12 +289,10 @@ static void on_written(uv_write_t *req, int status) {
   if (conn->phase == CLOSING) {
     drop_file(conn);
   } else if (status != 0) {
-    conn->phase = READING; /* nothing is under way any more */
-    connection_close(conn);
-  } else if (conn->file.fd >= 0 && conn->file_at < conn->file_end) {
-    write_next(conn, 0);
+    give_up(conn);
   } else {
-    answered(conn);
+    conn->full = 0;
+    send_next(conn);
   }
 }
 
@@ -260,7 +359,9 @@ static void answer(struct connection *conn, int status) {
   if (p->method == HTTP_HEAD)
     files_close(&conn->file);
   conn->server->requests++;
-  write_next(conn, (size_t) head_len);
+  conn->head_len = (size_t) head_len;
+  conn->full = 0;
+  send_next(conn);
 }
 
 /* ---- the request ------------------------------------------------------ */
@@ -271,22 +372,60 @@ static int may_redirect(const char *target) {
   return target[0] == '/' && target[1] != '/' && strcspn(target, "?#") < 200;
 }
 
+static void on_opened(struct connection *conn, int status) {
+  if (status == 301 && !may_redirect(conn->parser.target))
+    status = 404;
+  answer(conn, status);
+}
+
+static void open_in_worker(uv_work_t *work) {
+  struct connection *conn = work->data;
+
+  conn->opened = files_open(conn->server->root_fd, conn->parser.target,
+                            FILES_WAIT, &conn->file);
+}
+
+static void on_worker_opened(uv_work_t *work, int status) {
+  struct connection *conn = work->data;
+
+  if (!file_call_over(conn))
+    return;
+  if (status != 0)
+    give_up(conn);
+  else
+    on_opened(conn, conn->opened);
+}
+
+/* What is in the kernel's memory is opened at once; a disk must not stop all
+ * other connections, so what has to be looked for is opened by a worker. */
+static void open_file(struct connection *conn) {
+  int status = files_open(conn->server->root_fd, conn->parser.target,
+                          FILES_CACHED, &conn->file);
+
+  if (status != FILES_NOT_CACHED) {
+    on_opened(conn, status);
+    return;
+  }
+  conn->phase = ANSWERING;
+  conn->call.work.data = conn;
+  conn->in_file = uv_queue_work(conn->server->loop, &conn->call.work,
+                                open_in_worker, on_worker_opened) == 0;
+  if (!conn->in_file)
+    give_up(conn);
+}
+
 static void on_request(struct connection *conn) {
   struct http_parser *p = &conn->parser;
-  int status;
 
   conn->keep_alive = p->keep_alive && !conn->server->stopping;
   if (p->has_body) {
     conn->keep_alive = 0; /* we would have to read the body to go on */
-    status = p->method == HTTP_OTHER ? 405 : 413;
+    answer(conn, p->method == HTTP_OTHER ? 405 : 413);
   } else if (p->method == HTTP_OTHER) {
-    status = 405;
+    answer(conn, 405);
   } else {
-    status = files_open(conn->server->root_fd, p->target, &conn->file);
-    if (status == 301 && !may_redirect(p->target))
-      status = 404;
+    open_file(conn);
   }
-  answer(conn, status);
 }
 
 static void on_timeout(uv_timer_t *timer) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -123,23 +124,36 @@ static int open_by_steps(int root_fd, char *path) {
   return fd;
 }
 
-static int open_beneath(int root_fd, char *path) {
-  static int no_openat2; /* an old kernel, or a sandbox that does not know it */
+static int open_beneath(int root_fd, char *path, enum files_way way) {
+  /* An old kernel, or a sandbox that does not know the call. */
+  static atomic_int no_openat2, no_cached;
   struct open_how how;
   long fd;
 
   while (*path == '/')
     path++;
+  if (way == FILES_CACHED && (no_openat2 || no_cached)) {
+    errno = EAGAIN;
+    return -1;
+  }
   if (no_openat2)
     return open_by_steps(root_fd, path);
   memset(&how, 0, sizeof(how));
   how.flags = FLAGS;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  if (way == FILES_CACHED)
+    how.resolve |= RESOLVE_CACHED;
   fd = syscall(SYS_openat2, root_fd, *path == '\0' ? "." : path, &how,
                sizeof(how));
   if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-    no_openat2 = errno == ENOSYS;
-    return open_by_steps(root_fd, path);
+    if (errno == ENOSYS)
+      no_openat2 = 1;
+    return way == FILES_CACHED ? (errno = EAGAIN, -1)
+                               : open_by_steps(root_fd, path);
+  }
+  if (fd < 0 && errno == EINVAL && way == FILES_CACHED) {
+    no_cached = 1; /* RESOLVE_CACHED came later than the call */
+    errno = EAGAIN;
   }
   return (int) fd;
 }
@@ -161,7 +175,8 @@ static int status_of(int error) {
   }
 }
 
-int files_open(int root_fd, const char *target, struct file *file) {
+int files_open(int root_fd, const char *target, enum files_way way,
+               struct file *file) {
   char path[HTTP_TARGET_MAX + sizeof("index.html")];
   struct stat info;
   size_t len;
@@ -177,7 +192,9 @@ int files_open(int root_fd, const char *target, struct file *file) {
     strcpy(path + len, "index.html");
   file->type = content_type(path);
 
-  fd = open_beneath(root_fd, path);
+  fd = open_beneath(root_fd, path, way);
+  if (fd < 0 && errno == EAGAIN && way == FILES_CACHED)
+    return FILES_NOT_CACHED;
   if (fd < 0)
     return status_of(errno);
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {

@@ -11,11 +11,20 @@ struct file {
   const char *type; /* Content-Type, static memory */
 };
 
+enum files_way {
+  FILES_CACHED, /* only if the kernel has every name on the way in memory */
+  FILES_WAIT    /* reads folders from the disk if it must */
+};
+
+#define FILES_NOT_CACHED 0
+
 /* Opens what `target` (path and query as the client sent them) names below the
  * folder `root_fd`. Returns 200 with `*file` filled, 301 for a folder without
- * its final slash, or 400, 403, 404, 503. Nothing above the folder is ever
- * opened: not by "..", not percent-encoded, not through a symlink. */
-int files_open(int root_fd, const char *target, struct file *file);
+ * its final slash, or 400, 403, 404, 503; or, the FILES_CACHED way,
+ * FILES_NOT_CACHED. Nothing above the folder is ever opened: not by "..", not
+ * percent-encoded, not through a symlink. May be called from any thread. */
+int files_open(int root_fd, const char *target, enum files_way way,
+               struct file *file);
 
 void files_close(struct file *file);
 
