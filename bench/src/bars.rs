@@ -147,6 +147,7 @@ const BARS: &[Bar] = &[
     // Thrice leaves room for the cache misses of a million handles.
     cpu(&["async-1-of-1000000"], BOTH, Against::Row("async-1-of-1000"), 3.0),
     cpu(&["loop-init-close"], BOTH, LIBUV, 1.0),
+    cpu(&["udp-segments-64KiB"], BOTH, LIBUV, 0.5),
     // A page more or less is no difference.
     Bar {
         rows: &["idle-10000"],

@@ -1,4 +1,4 @@
-//! Timers, wake-ups, and the loop itself.
+//! Timers, wake-ups, the loop itself, and datagrams.
 use super::{Local, PLAIN};
 
 /// The table.
@@ -62,4 +62,6 @@ pub(super) const ROWS: &[Local] = &[
         floor_epoll: "floor_misc init {ms}",
         ..PLAIN
     },
+    Local { group: "udp", rows: &["udp-send-64KiB"], command: "udp send {ms}", ..PLAIN },
+    Local { group: "udp", rows: &["udp-segments-64KiB"], command: "udp segments {ms}", ..PLAIN },
 ];
