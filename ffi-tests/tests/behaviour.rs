@@ -74,6 +74,7 @@ programs! {
     tty { kinds reopen modes modes_by_hand reset close_raw size lines fill }
     pool { round_trips cancel sizes thread_name idle forked memory end }
     resolver { plain lengths grown addresses blocked memory }
+    threads { pool signals wakes loops }
     pure { inet clocks threads timer_schedule timer_real }
 }
 
