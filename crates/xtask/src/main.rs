@@ -2,21 +2,24 @@
 //!
 //! ```text
 //!   test                                    everything that CI runs, in order
-//!   build   conformance   real   header …   one command each
+//!   build   conformance   sanitize   real … one command each
 //!   libuv   cc   symbols                    where libuv is, compiling C, reading symbol tables
 //!   setup                                   installing what is missing
+//!   counts                                  passed, failed, skipped
 //!   dirs                                    folders and running programs
 //! ```
 mod abi;
 mod build;
 mod cc;
 mod conformance;
+mod counts;
 mod demo;
 mod dirs;
 mod header;
 mod libuv;
 mod matrix;
 mod real;
+mod sanitize;
 mod setup;
 mod symbols;
 mod test;
@@ -58,6 +61,11 @@ enum Command {
     },
     /// The example HTTP server on each backend, checked with curl and measured
     Demo,
+    /// The C programs under AddressSanitizer, ThreadSanitizer and valgrind
+    Sanitize {
+        /// Only these: address, thread, valgrind
+        checkers: Vec<String>,
+    },
     /// Rules of the house: file lengths, layers, words, paths
     Tidy,
     /// Generate include/uv.h and include/uvring.h
@@ -110,6 +118,14 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { steps } => {
             setup::for_test()?;
             return test::run(&steps);
+        }
+        Command::Sanitize { checkers } => {
+            setup::for_test()?;
+            build::run(false)?;
+            let counts = sanitize::run(&checkers)?;
+            if counts.failed != 0 {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Tidy => tidy::run()?,
         Command::Header { check } => header::run(check)?,

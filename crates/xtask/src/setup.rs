@@ -23,6 +23,7 @@ const TEST: &[Tool] = &[
     ("pkg-config", "pkg-config"),
     ("ip", "iproute2"),
     ("abidiff", "abigail-tools"),
+    ("valgrind", "valgrind"),
 ];
 
 /// What the tests use if it can be had: the benchmarks' page is opened in it.

@@ -1,34 +1,12 @@
 //! `cargo xtask test`: everything that CI runs, in order. A new check is one more line in `STEPS`.
 use crate::conformance::{self, Backend, Form};
-use crate::{abi, build, demo, dirs, header, libuv, matrix, real, tidy};
+use crate::counts::Counts;
+use crate::{abi, build, demo, dirs, header, libuv, matrix, real, sanitize, tidy};
 use anyhow::{Context, Result, bail};
 use regex::Regex;
 use std::io::{BufRead, BufReader};
-use std::ops::AddAssign;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
-
-/// Passed, failed, skipped.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) skipped: usize,
-}
-
-impl AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
-    }
-}
 
 /// A check of CI.
 struct Step {
@@ -59,6 +37,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", run: Plain(build_release) },
     Step { name: "cargo-test", run: Counted(cargo_test) },
     Step { name: "examples", run: Plain(examples) },
+    Step { name: "sanitize", run: Counted(|| sanitize::run(&[])) },
     Step {
         name: "conformance-epoll",
         run: Counted(|| conformance_on(Backend::Epoll, Form::Shared)),

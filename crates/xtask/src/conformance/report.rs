@@ -1,6 +1,6 @@
 //! Results of a run, the list of tests that must pass, and what is printed.
 use super::{Backend, Form};
-use crate::test::Counts;
+use crate::counts::Counts;
 use crate::{dirs, libuv};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@ mod packages;
 use crate::conformance::Backend;
 use crate::conformance::running::Running;
 use crate::conformance::sandbox::{BASE, HOME, Spec};
-use crate::test::Counts;
+use crate::counts::Counts;
 use crate::{dirs, libuv};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
