@@ -2,6 +2,7 @@
 #include "nomem.h"
 
 #include <sys/un.h>
+#include <uvring.h>
 
 static int outcome, calls;
 
@@ -334,6 +335,8 @@ static void udps(uv_loop_t *loop) {
   TRY(uv_udp_try_send(&u, many, 10, A(&address)));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   TRY(ended(loop, uv_udp_send(&req, &u, many, 10, A(&address), on_sent)));
+  TRY(ended(loop, uvring_udp_send2(&req, &u, many, 10, A(&address), NULL,
+                                   on_sent)));
   SHOW(uv_udp_get_send_queue_size(&u));
   SHOW(uv_udp_get_send_queue_count(&u));
 }

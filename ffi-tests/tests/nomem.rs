@@ -33,7 +33,17 @@ const EXEMPT: &[(&str, &str)] = &[
     ("uv_tcp_close_reset", SENDS),
     ("uv_try_write", SENDS),
     ("uv_try_write2", SENDS),
+    ("uv_udp_connect", SENDS),
+    ("uv_udp_set_broadcast", SENDS),
+    ("uv_udp_set_membership", SENDS),
+    ("uv_udp_set_multicast_interface", SENDS),
+    ("uv_udp_set_multicast_loop", SENDS),
+    ("uv_udp_set_multicast_ttl", SENDS),
+    ("uv_udp_set_source_membership", SENDS),
+    ("uv_udp_set_ttl", SENDS),
     ("uvring_stream_set_coalescing", SENDS),
+    ("uvring_udp_set_dontfrag", SENDS),
+    ("uvring_udp_set_tos", SENDS),
 ];
 /// It may have to watch the stream for the first time, as in the scene `full`.
 const SENDS: &str = "sends what was gathered; a failure of that goes to its write's callback";
