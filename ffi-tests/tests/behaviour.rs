@@ -75,6 +75,9 @@ programs! {
     pool { round_trips cancel sizes thread_name idle forked memory end }
     resolver { plain lengths grown addresses blocked memory }
     threads { pool signals wakes loops }
+    files {
+        paths descriptors flags shrinks turns endless fifo cancelled crowd full no_fds
+    }
     pure { inet clocks threads timer_schedule timer_real }
 }
 
