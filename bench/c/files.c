@@ -131,8 +131,10 @@ static void make(const char *name, size_t size) {
 
 static void prepare(const char *mode) {
   const char *below = getenv("BENCH_DIR");
-  char name[32], path[4096];
-  snprintf(folder, sizeof folder, "%s/bench-files-XXXXXX", below == NULL ? "." : below);
+  char name[32], path[4096], here[3000];
+  if (below == NULL) below = getcwd(here, sizeof here);
+  if (below == NULL) die("the current folder: %s", strerror(errno));
+  snprintf(folder, sizeof folder, "%.3000s/bench-files-XXXXXX", below);
   if (mkdtemp(folder) == NULL) die("%s: %s", folder, strerror(errno));
   if (strcmp(mode, "chain") == 0 || strcmp(mode, "stat") == 0) {
     for (int i = 0; i < FILES; i++) {

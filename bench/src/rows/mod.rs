@@ -2,6 +2,7 @@
 //!
 //! A new program without a load of its own is a C file in `bench/c` and an entry in a table
 //! like [`local::ROWS`]; a new table is one more line in [`TABLES`].
+mod files;
 mod local;
 mod pool;
 mod scale;
@@ -104,7 +105,7 @@ pub(crate) const PLAIN: Local = Local {
 };
 
 /// All tables of programs that need no load.
-const TABLES: &[&[Local]] = &[local::ROWS, pool::ROWS];
+const TABLES: &[&[Local]] = &[local::ROWS, pool::ROWS, files::ROWS];
 
 /// How a figure is made.
 pub(crate) enum Work {
