@@ -6,7 +6,7 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 
-use uvring_core::driver::Request;
+use uvring_core::driver::{Kind, Request};
 
 use super::ring;
 use super::route::{self, Elsewhere};
@@ -322,7 +322,12 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
             count_look_up(owner, req, 1);
         }
         let polled = route.polled && owner.flags.get() & option::SQPOLL != 0;
-        if (elsewhere == Elsewhere::Ring || polled) && ring::submit::<O>(owner, req) {
+        let by_ring = match elsewhere {
+            Elsewhere::Ring => true,
+            Elsewhere::OwnRing => owner.inner().driver().kind() == Kind::Uring,
+            Elsewhere::Worker => false,
+        };
+        if (by_ring || polled) && ring::submit::<O>(owner, req) {
             return 0;
         }
         to_pool::<O>(req)

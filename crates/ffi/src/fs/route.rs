@@ -7,6 +7,9 @@ use crate::abi::*;
 pub(super) enum Elsewhere {
     /// To the loop's ring; without one, or when the ring cannot, to a worker.
     Ring,
+    /// The same if the loop itself runs on the ring, so that its turns hand over what is queued;
+    /// else to a worker.
+    OwnRing,
     /// To a worker of the thread pool.
     Worker,
 }
@@ -25,22 +28,23 @@ pub(super) struct Route {
     pub(super) polled: bool,
 }
 
-use Elsewhere::{Ring, Worker};
+use Elsewhere::{OwnRing, Worker};
 
 /// The table: operation to route, and why. What an attempt costs, two wake-ups of threads cost ten
 /// times; figures: 2 CPUs, all in memory, real time for each.
 pub(super) fn of(kind: uv_fs_type) -> Route {
     let route = |now, many, then, polled| Route { now, many, then, polled };
     match kind {
-        // 2 us at once; 25 us by a worker, and shared among workers hardly less than at once. The
-        // ring opens a FIFO without waiting for its other end, or takes a thread each time: only
-        // when asked for.
-        UV_FS_OPEN => route(true, u32::MAX, Worker, true),
+        // 2 us at once; 25 us by a worker alone. Of many a part is given away, so that a second CPU
+        // has its share. The ring opens a FIFO without waiting for its other end, or takes a thread
+        // each time: only when asked for.
+        UV_FS_OPEN => route(true, 16, Worker, true),
+        // Handing them over costs as much as doing them.
         UV_FS_CLOSE => route(true, u32::MAX, Worker, true),
         UV_FS_FSTAT => route(true, u32::MAX, Worker, false),
-        // At once it takes three calls, 3 us: good for a few. Many are shared among threads of the
-        // kernel by one call: 1.2 us.
-        UV_FS_STAT | UV_FS_LSTAT => route(true, 8, Ring, true),
+        // At once it takes three calls, 3 us: good for a few. Many are shared among threads, by one
+        // call where the loop runs on a ring: 1.2 us.
+        UV_FS_STAT | UV_FS_LSTAT => route(true, 8, OwnRing, true),
         // In memory: 6 us for 64 KiB against 35 us. What is not in memory, what is read past the
         // page cache, and pipes that are empty, wait in the ring: half the time and a fifth of the
         // CPU time of a worker.
