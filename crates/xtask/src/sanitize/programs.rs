@@ -28,6 +28,7 @@ const BACKENDS: [&str; 2] = ["epoll", "io_uring"];
 const THREADS: &[(&str, &[&str])] = &[
     ("threads", &["pool", "signals", "wakes", "loops"]),
     ("life", &["threads", "ringers"]),
+    ("pool", &["round_trips", "cancel", "idle"]),
     ("security_io", &["moved", "cancelled_open"]),
     ("pure", &["threads"]),
     ("bad_loop", &["async_"]),
