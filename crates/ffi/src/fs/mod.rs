@@ -42,4 +42,6 @@ pub mod temp;
 pub mod times;
 
 #[cfg(test)]
+mod ring_tests;
+#[cfg(test)]
 mod tests;
