@@ -1,4 +1,5 @@
 //! Every server echoes whatever it gets, survives clients that go away, and ends when it is told to.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
