@@ -184,7 +184,7 @@ pub unsafe extern "C" fn uv_pipe_connect(
     }
     // SAFETY: the caller's promise.
     unsafe {
-        uv_pipe_connect2(req, pipe, name, libc::strlen(name), 0, callback);
+        connect_named(req, pipe, name, libc::strlen(name), 0, callback);
     }
 }
 
@@ -193,14 +193,35 @@ pub unsafe extern "C" fn uv_pipe_connect(
 /// gets what socket(2) and connect(2) say.
 ///
 /// # Returns
-/// 0; `UV_EINVAL` for unknown flags, a NULL name, a NUL inside a path, a name that is too long with
-/// `UV_PIPE_NO_TRUNCATE`, or a closing handle; `UV_EALREADY` while another attempt is under way.
+/// 0; `UV_EINVAL` for unknown flags, a NULL or empty name, a NUL inside a path, a name that is too
+/// long with `UV_PIPE_NO_TRUNCATE`, or a closing handle; `UV_EALREADY` while another attempt is under
+/// way.
 ///
 /// # Safety
 /// `req` is valid for writes until its callback, `pipe` initialised, `name` NULL or valid for
 /// `namelen` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_pipe_connect2(
+    req: *mut uv_connect_t,
+    pipe: *mut uv_pipe_t,
+    name: *const c_char,
+    namelen: usize,
+    flags: c_uint,
+    callback: uv_connect_cb,
+) -> c_int {
+    if namelen == 0 {
+        return UV_EINVAL;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { connect_named(req, pipe, name, namelen, flags, callback) }
+}
+
+/// As [`uv_pipe_connect2`], but an empty name is for the kernel to refuse: uv_pipe_connect has only
+/// its callback to tell.
+///
+/// # Safety
+/// As there.
+unsafe fn connect_named(
     req: *mut uv_connect_t,
     pipe: *mut uv_pipe_t,
     name: *const c_char,
