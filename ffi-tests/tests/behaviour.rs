@@ -78,6 +78,7 @@ programs! {
     files {
         paths descriptors flags shrinks turns endless fifo cancelled crowd full no_fds
     }
+    settled { stopped_while_writing stopped_while_connecting listener_gone no_name }
     pure { inet clocks threads timer_schedule timer_real }
 }
 

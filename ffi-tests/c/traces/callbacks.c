@@ -230,26 +230,6 @@ void on_worked(uv_work_t *req, int status) {
   goes_on(o);
 }
 
-void on_addrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
-  struct object *o = req->data;
-
-  murmur(o, OUT, "addrinfo %d done %s %s", REQ_INDEX(o, req), code(status),
-         list == NULL ? "nothing" : "an address");
-  uv_freeaddrinfo(list);
-  object_req_done(o);
-  goes_on(o);
-}
-
-void on_nameinfo(uv_getnameinfo_t *req, int status, const char *host,
-                 const char *service) {
-  struct object *o = req->data;
-
-  murmur(o, OUT, "nameinfo %d done %s %s %s", REQ_INDEX(o, req), code(status),
-         host == NULL ? "-" : host, service == NULL ? "-" : service);
-  object_req_done(o);
-  goes_on(o);
-}
-
 void on_random(uv_random_t *req, int status, void *buf, size_t len) {
   struct object *o = req->data;
 

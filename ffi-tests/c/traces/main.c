@@ -1,6 +1,6 @@
 /* traces FIRST LAST [OPS]: runs the programs of the seeds FIRST to LAST, each on
  * a loop of its own and with at most OPS operations, and prints their traces. */
-#include "trace.h"
+#include "errand.h"
 
 #include <dirent.h>
 
@@ -96,6 +96,7 @@ int main(int argc, char **argv) {
     fflush(stdout);
     alarm(10);
     exact_run(seed, limit);
+    errands_run(seed);
     printf("ops %d\n", p.done);
     /* What the process keeps, it has after the first. */
     if (before == 0)

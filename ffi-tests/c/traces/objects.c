@@ -40,7 +40,7 @@ static void init_stream(struct object *o, int is_tcp) {
   own(o);
 }
 
-static void tcp_pair(int fds[2]) {
+void tcp_pair(int fds[2]) {
   struct sockaddr_in address;
   socklen_t len = sizeof(address);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -189,7 +189,6 @@ static void op_listener(struct object *o, uint64_t *rng) {
 }
 
 static void op_work(struct object *o, uint64_t *rng) {
-  struct sockaddr_in address;
   union uv_any_req *req;
   static char bytes[MAX_OBJECTS][16];
   int what = pick(rng, 6), rc;
@@ -208,16 +207,7 @@ static void op_work(struct object *o, uint64_t *rng) {
   if ((req = object_req(o)) == NULL)
     return;
   pool_hold();
-  NEED(uv_ip4_addr("127.0.0.1", 80, &address));
   switch (what) {
-    case 1:
-      rc = uv_getaddrinfo(&p.loop, &req->getaddrinfo, on_addrinfo, "127.0.0.1",
-                          NULL, NULL);
-      break;
-    case 2:
-      rc = uv_getnameinfo(&p.loop, &req->getnameinfo, on_nameinfo, A(&address),
-                          NI_NUMERICHOST | NI_NUMERICSERV);
-      break;
     case 3:
       rc = uv_random(&p.loop, &req->random, bytes[o->id], 16, 0, on_random);
       break;

@@ -15,7 +15,7 @@
 #ifndef TRACE_H
 #define TRACE_H
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* accept4, nftw, pipe2 */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -154,6 +154,7 @@ int is_planted(uint64_t seed);
 
 /* clock.c */
 void clock_reset(void);
+void clock_leave(void);
 void clock_advance(uint64_t ms);
 
 /* pool.c: the one worker thread, held and let go. */
@@ -175,6 +176,7 @@ void *object_req(struct object *o);
 void object_req_done(struct object *o);
 int object_is_exact(const struct object *o);
 const char *kind_name(enum kind kind);
+void tcp_pair(int fds[2]);
 
 /* callbacks.c */
 void on_timer(uv_timer_t *h);
@@ -197,9 +199,6 @@ void on_exit_cb(uv_process_t *h, int64_t status, int signum);
 void on_closed(uv_handle_t *h);
 void on_work(uv_work_t *req);
 void on_worked(uv_work_t *req, int status);
-void on_addrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *list);
-void on_nameinfo(uv_getnameinfo_t *req, int status, const char *host,
-                 const char *service);
 void on_random(uv_random_t *req, int status, void *buf, size_t len);
 
 /* ops.c: one random op */
