@@ -12,6 +12,7 @@
 //!   rows        what is measured
 //!   run         one program once: start, watch, read its figure
 //!   suite       the same for libuv's own benchmark programs
+//!   lab         every way of waiting for I/O
 //!   hold        a load held for minutes: does anything grow?
 //!   network     a network that nobody else uses
 //!   progress    the line with the time left
@@ -23,6 +24,7 @@ mod bars;
 mod compile;
 mod families;
 mod hold;
+mod lab;
 mod machine;
 mod measure;
 mod network;
@@ -42,7 +44,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use progress::Progress;
 use record::Records;
-use rows::Program;
+use rows::{Program, Work};
 use run::Place;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -122,6 +124,7 @@ fn run() -> Result<ExitCode> {
 /// Everything that is made from figures. Failure when a program failed.
 fn show_all(args: &Args, records: &Records) -> Result<ExitCode> {
     report::print(records);
+    lab::print(records);
     bars::print(records);
     families::print(records);
     if let Some(folder) = &args.html {
@@ -156,8 +159,12 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
     let mut progress = Progress::new(planned);
     let mut records = Records::default();
     for program in programs {
-        for cell in measure::program(&place, program, rounds(program), &mut progress) {
-            records.add(&cell);
+        if let Work::Lab = program.work {
+            records.0.extend(lab::run(program, &target.join("bench/models.json"), &mut progress)?);
+        } else {
+            for cell in measure::program(&place, program, rounds(program), &mut progress) {
+                records.add(&cell);
+            }
         }
         // A run that is interrupted keeps what it has.
         records.save(&args.json)?;

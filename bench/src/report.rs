@@ -1,7 +1,7 @@
 //! The tables on the terminal.
 use crate::record::{Record, Records};
 use crate::run::IDLE_BYTES;
-use crate::show;
+use crate::{rows, show};
 use std::collections::BTreeMap;
 
 /// Prints a table of CPU time and of real time for each group, then what is missing and why.
@@ -23,7 +23,8 @@ pub(crate) fn print(records: &Records) {
 
 /// Memory of idle connections, and what a held load showed.
 fn besides(records: &Records) {
-    for record in &records.0 {
+    // Those of the models have a table of their own.
+    for record in records.0.iter().filter(|record| record.group != rows::GROUP) {
         if let Some(bytes) = record.number(IDLE_BYTES).filter(|bytes| *bytes > 0.0) {
             println!(
                 "{}, {}: {bytes:.0} bytes for an idle connection",

@@ -117,7 +117,7 @@ pub(crate) fn once(
             }
             Ok(samples)
         }
-        Work::Hold(_) => Err(Miss::Failed("a hold load has no rounds".to_owned())),
+        Work::Hold(_) | Work::Lab => Err(Miss::Failed("no load in rounds".to_owned())),
         Work::Suite(program) => suite::once(place, program, subject),
     }
 }

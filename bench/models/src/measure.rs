@@ -29,13 +29,13 @@ impl Effort {
     /// Seconds, or a few minutes.
     pub fn new(quick: bool) -> Self {
         let counts: &[usize] = &[10, 100, 1000, 10_000];
-        let (span, rounds) = if quick { (80, 2) } else { (400, 5) };
+        let (span, rounds) = if quick { (60, 1) } else { (400, 5) };
         Effort { counts, span: Duration::from_millis(span), rounds }
     }
 }
 
-/// Measures every model whose name contains one of the words (all without words) and the ways to
-/// read files; `say` hears what is being done.
+/// Measures every model whose name contains one of the words (all without words), and the ways to
+/// read files if a word begins so; `say` hears what is being done.
 ///
 /// # Errors
 /// When a file cannot be made; a model that fails is a record with the reason.
@@ -51,7 +51,7 @@ pub fn all(effort: &Effort, words: &[String], say: &mut dyn FnMut(&str)) -> Resu
             records.push(record.into());
         }
     }
-    if wanted("files") {
+    if words.is_empty() || words.iter().any(|word| word.starts_with("file")) {
         say("files");
         records.extend(files::measure(effort)?);
     }

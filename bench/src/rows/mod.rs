@@ -3,12 +3,14 @@
 //! A new program without a load of its own is a C file in `bench/c` and an entry in a table
 //! like [`local::ROWS`]; a new table is one more line in [`TABLES`].
 mod files;
+mod lab;
 mod local;
 mod pool;
 mod scale;
 mod sockets;
 mod suite;
 
+pub(crate) use self::lab::GROUP;
 use crate::Outcome;
 use crate::subject::Subject;
 use anyhow::Result;
@@ -115,6 +117,8 @@ pub(crate) enum Work {
     Local(&'static Local),
     /// One of libuv's own benchmark programs.
     Suite(crate::suite::Program),
+    /// The models lab, all of its rows at once.
+    Lab,
     /// A load held for as many seconds, on all subjects at once.
     Hold(u64),
 }
@@ -137,6 +141,11 @@ impl Program {
         &self.rows
     }
 
+    /// Whether windows are short.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
+    }
+
     /// For messages.
     pub(crate) fn name(&self) -> String {
         match self.rows.as_slice() {
@@ -152,6 +161,7 @@ impl Program {
             Work::Suite(_) => &Subject::SPINNING,
             Work::Served(Served { idle, threads, .. }) if idle + threads > 0 => &Subject::LIBRARIES,
             Work::Hold(_) => &Subject::LIBRARIES,
+            Work::Lab => &[],
             Work::Served(_) | Work::Local(_) => &Subject::ALL,
         }
     }
@@ -174,7 +184,7 @@ impl Program {
         let slow = matches!(&self.work, Work::Local(Local { slow: true, .. }));
         match &self.work {
             Work::Suite(_) => return wanted.unwrap_or(if self.quick { 1 } else { 2 }),
-            Work::Hold(_) => return 1,
+            Work::Hold(_) | Work::Lab => return 1,
             Work::Served(_) | Work::Local(_) => {}
         }
         wanted.unwrap_or(match (self.quick, slow) {
@@ -193,6 +203,7 @@ impl Program {
                 subjects * ((warm + window + served.idle / 10) as f64 / 1e3 + 0.15)
             }
             Work::Hold(seconds) => *seconds as f64 + 1.0,
+            Work::Lab => self.rows.len() as f64 * if self.quick { 2.0 } else { 9.0 },
             Work::Local(Local { slow: true, .. }) => subjects * 4.0,
             Work::Suite(_) => subjects * 1.6,
             Work::Local(_) => subjects * (self.window_ms as f64 / 1e3 + 0.1),
@@ -225,6 +236,7 @@ pub(crate) fn all(quick: bool, libuv: Option<&Path>) -> Result<Vec<Program>> {
         });
     }
     programs.extend(scale::all(quick));
+    programs.push(lab::all(quick));
     if let Some(libuv) = libuv {
         programs.extend(suite::all(quick, libuv)?);
     }

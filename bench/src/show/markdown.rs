@@ -2,6 +2,7 @@
 use super::page::figures;
 use super::reasons::Reasons;
 use crate::record::{Record, Records};
+use crate::rows::GROUP;
 use crate::run::IDLE_BYTES;
 use crate::{bars, families};
 use anyhow::{Context, Result};
@@ -34,6 +35,7 @@ fn text(records: &Records, reasons: &Reasons) -> Result<String> {
     for group in records.groups().into_iter().filter(|group| !group.is_empty()) {
         table(&mut text, records, group)?;
     }
+    text.push_str(&super::lab::markdown(records));
     scale(&mut text, records)?;
     text.push_str("\n## Where we lose, and why\n\nEvery row in which uvring takes more time than libuv by more than 3 %.\n\n");
     lost(&mut text, records, reasons)?;
@@ -117,7 +119,8 @@ fn table(text: &mut String, records: &Records, group: &str) -> Result<()> {
 
 fn scale(text: &mut String, records: &Records) -> Result<()> {
     text.push_str("\n## Memory and time\n\n| row | column | |\n| --- | --- | --- |\n");
-    for record in records.0.iter().filter(|record| record.is_there()) {
+    let elsewhere = |record: &&Record| record.group == GROUP;
+    for record in records.0.iter().filter(|r| r.is_there() && !elsewhere(r)) {
         if let Some(bytes) = record.number(IDLE_BYTES).filter(|bytes| *bytes > 0.0) {
             writeln!(
                 text,

@@ -4,8 +4,10 @@
 //!   page        the HTML page
 //!   markdown    BENCHMARKS.md
 //!   plots       the pictures
+//!   lab         the picture and the table of the models lab
 //!   reasons     what people wrote about single rows
 //! ```
+mod lab;
 pub(crate) mod markdown;
 pub(crate) mod page;
 mod plots;

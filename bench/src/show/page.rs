@@ -66,6 +66,7 @@ fn page(records: &Records, plots: &[Plot]) -> Result<String> {
             plot.svg
         )?;
     }
+    html.push_str(&super::lab::table(records));
     verdicts(&mut html, records)?;
     machine(&mut html, records)?;
     for group in records.groups().into_iter().filter(|group| !group.is_empty()) {

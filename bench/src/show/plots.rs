@@ -41,6 +41,7 @@ pub(crate) fn all(records: &Records) -> Result<Vec<Plot>> {
             format!("{group}: {what}, part of libuv's (logarithmic; left of the line is less)");
         plots.extend(ratios(records, group, &title, cpu)?);
     }
+    plots.extend(super::lab::plot(records)?);
     let idle = |pick: fn(&crate::record::Record) -> Option<f64>| -> Vec<Line> {
         let points = |column: &String| {
             let of = records.of("scale").filter(|r| r.is_there() && r.column() == *column);

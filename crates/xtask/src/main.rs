@@ -148,6 +148,8 @@ fn bench(arguments: &[String]) -> Result<()> {
     let source = libuv::Source::find()?;
     libuv::reference(&source)?;
     build::run(false)?;
+    let mut lab = dirs::cargo();
+    dirs::check(lab.args(["build", "--release", "--quiet", "--package", "uvring-models"]))?;
     let mut run = dirs::cargo();
     run.args(["run", "--release", "--quiet", "--package", "uvring-bench", "--"]);
     let target = dirs::target();
