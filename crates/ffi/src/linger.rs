@@ -3,7 +3,7 @@
 //! Waiting in a loop buys a wake-up's time with CPU time, so it is bounded, learned from what the
 //! last waits brought, and never done by a thread that shares its only CPU with whom it waits for.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use uvring_core::clock;
 
@@ -24,19 +24,27 @@ const MAX_PATIENCE: u32 = 1024;
 const LOOKS: u32 = 32;
 
 /// Whether the control group grants the process the time of more than one CPU.
-static GRANTED: AtomicBool = AtomicBool::new(false);
+static GRANTED: AtomicU8 = AtomicU8::new(NOT_ASKED);
+const NOT_ASKED: u8 = 0;
+const SEVERAL: u8 = 1;
+const ONE: u8 = 2;
 
 /// Asks the control group. Once is enough: it reads files.
-pub(crate) fn learn_quota() {
+pub(crate) fn learn_quota() -> bool {
     // SAFETY: needs nothing.
     let several = unsafe { cpu::uv_available_parallelism() } > 1;
     // Relaxed: a value alone, nothing stands behind it.
-    GRANTED.store(several, Ordering::Relaxed);
+    GRANTED.store(if several { SEVERAL } else { ONE }, Ordering::Relaxed);
+    several
 }
 
 /// Whether the calling thread may wait in a loop: somebody else has a CPU to run on.
 fn is_allowed() -> bool {
-    GRANTED.load(Ordering::Relaxed) && cpu::may_move()
+    let several = match GRANTED.load(Ordering::Relaxed) {
+        NOT_ASKED => learn_quota(),
+        answer => answer == SEVERAL,
+    };
+    several && cpu::may_move()
 }
 
 /// What a waiter has learned so far.

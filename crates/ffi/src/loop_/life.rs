@@ -91,6 +91,7 @@ unsafe fn make_inner(
         (&raw mut (*inner).coalesce).write(Cell::new(settings.coalesce));
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
         (&raw mut (*inner).jobs).write(Cell::new(0));
+        (&raw mut (*inner).told).write(Cell::new(false));
         (&raw mut (*inner).linger).write(Cell::new(Linger::new()));
         (&raw mut (*inner).asked_ns).write(Cell::new(0));
         (&raw mut (*inner).send).write(crate::dispatch::send);

@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) spin_us: Cell<u32>,
     /// Jobs of this loop that the thread pool has.
     pub(crate) jobs: Cell<u32>,
+    /// Whether handles were sent to in the last turn: more may follow.
+    pub(crate) told: Cell<bool>,
     /// How long it pays to look for one that is over before sleeping.
     pub(crate) linger: Cell<Linger>,
     /// When the kernel was last asked, in ns.

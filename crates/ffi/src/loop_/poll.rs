@@ -13,7 +13,7 @@ use crate::{r#async, dispatch, linger, threadpool};
 /// How often a full batch is followed by another look in one turn.
 const FULL_BATCHES: u32 = 48;
 
-/// How long finished jobs can keep the loop from asking the kernel for events.
+/// How long finished jobs and wake-ups can keep the loop from asking the kernel for events.
 const UNASKED_NS: u64 = 20_000;
 
 /// Polls, asleep until something happens or a timer is due if the turn `may_sleep` at all.
@@ -71,8 +71,8 @@ fn timers_due(owner: &uv_loop_t) -> bool {
 fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     let inner = owner.inner();
     let mut timeout = timeout;
-    let waits_for_jobs = timeout != Some(Duration::ZERO) && inner.jobs.get() != 0;
-    if waits_for_jobs && jobs_over(owner, timeout) {
+    let expects = timeout != Some(Duration::ZERO) && (inner.jobs.get() != 0 || inner.told.get());
+    if expects && told_soon(owner, timeout) {
         if read_clock(owner).saturating_sub(inner.asked_ns.get()) < UNASKED_NS {
             return false;
         }
@@ -97,7 +97,7 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     if counts_idle {
         inner.metrics.asleep_since.store(clock::now_ns(), Ordering::Release);
     }
-    let learns = waits_for_jobs && inner.linger.get().is_learning();
+    let learns = expects && inner.linger.get().is_learning();
     let since = if learns { clock::now_ns() } else { 0 };
     let more = wait_masked(owner, timeout);
     if counts_idle {
@@ -109,7 +109,7 @@ fn wait(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     }
     let now = read_clock(owner);
     inner.asked_ns.set(now);
-    if waits_for_jobs && sleeps && is_told(owner) {
+    if expects && sleeps && is_told(owner) {
         let mut linger = inner.linger.get();
         linger.slept(learns.then(|| now.saturating_sub(since)));
         inner.linger.set(linger);
@@ -129,9 +129,9 @@ pub(super) fn is_told(owner: &uv_loop_t) -> bool {
     !owner.inner().inbox.is_empty() || threadpool::has_finished(owner)
 }
 
-/// Looks whether one of the loop's jobs on the thread pool is over, for as long as that has paid
-/// off lately. The clock and the kernel wait meanwhile, so it is short.
-fn jobs_over(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
+/// Looks whether other threads have something for the loop, for as long as that has paid off
+/// lately. The clock and the kernel wait meanwhile, so it is short.
+fn told_soon(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     let inner = owner.inner();
     if is_told(owner) {
         return true;
@@ -207,6 +207,8 @@ fn hand_out(owner: &uv_loop_t) -> u64 {
     let mut count = 0;
     // Those who sent while the loop was awake did not ring.
     r#async::collect(owner);
+    // SAFETY: the list head of an initialised loop.
+    inner.told.set(unsafe { !list::is_empty(&raw const inner.woken) });
     // Neither did workers. What is handed in from here on comes back in a later turn, however fast.
     let jobs_due = threadpool::is_due(owner);
     while let Some(event) = inner.driver().next() {
