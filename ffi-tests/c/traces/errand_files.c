@@ -75,7 +75,7 @@ struct one {
 struct files {
   struct errand *e;
   int steps, pending, count;
-  int fds[FDS];
+  int fds[FDS], appends[FDS];
   uv_dir_t *dir;
   uv_dirent_t entries[4];
   int listed;
@@ -291,6 +291,7 @@ static int open_one(struct one *o, uv_fs_cb cb) {
   if (f->fds[o->slot] != -1)
     NEED(close(f->fds[o->slot]));
   f->fds[o->slot] = -1;
+  f->appends[o->slot] = flag & O_APPEND;
   return uv_fs_open(f->e->loop, &o->req, o->path, flag, 0640, cb);
 }
 
@@ -369,6 +370,8 @@ static void prepare(struct one *o, enum what what) {
            names[pick(rng, COUNT(names))]);
   if (what == COPY && is_folder(o->path))
     o->what = CHMOD;
+  if (what == SENDFILE && f->appends[1 - o->slot])
+    o->what = TRUNCATE;
   for (i = 0; i < 3; i++) {
     o->bufs[i] = uv_buf_init(o->bytes[i], 1 + (unsigned) pick(rng, BYTES));
     for (j = 0; j < BYTES; j++)

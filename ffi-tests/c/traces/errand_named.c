@@ -97,7 +97,7 @@ static void make_name(struct named *n) {
 
   n->len = lens[pick(&n->e->rng, COUNT(lens))];
   memset(n->name, 'n', sizeof(n->name));
-  snprintf(begin, sizeof(begin), "%s%d-%llu-%d", way == 0 ? "" : "@",
+  snprintf(begin, sizeof(begin), "%s%07d-%llu-%d", way == 0 ? "" : "@",
            (int) getpid(), (unsigned long long) p.seed, n->e->id);
   memcpy(n->name, begin, strlen(begin));
   if (way != 0)
