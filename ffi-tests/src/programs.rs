@@ -175,6 +175,9 @@ pub fn equal(name: &str, section: &str, backend: Backend) -> Result<(), Failure>
     }
     let have = printed(name, section, Library::Ours, backend)?;
     if have == want {
+        for line in have.lines().filter(|line| line.starts_with("skipped: ")) {
+            println!("{name} {section} on {backend:?}: {line}");
+        }
         return Ok(());
     }
     Err(format!("{name} {section} on {backend:?}:\n{}", difference(&want, &have)))

@@ -79,6 +79,11 @@ programs! {
         paths descriptors flags shrinks turns endless fifo cancelled crowd full no_fds
     }
     settled { stopped_while_writing stopped_while_connecting listener_gone no_name }
+    locks {
+        stacks identity affinity priorities thread_names locks conditions rounds semaphores aborts
+    }
+    system { processors interfaces load memory usage users host ranks title }
+    cgroups { version_two version_one oddities }
     pure { inet clocks threads timer_schedule timer_real }
 }
 

@@ -1,4 +1,4 @@
-//! What `uvring.h` adds, which libuv has not: C programs that check it themselves, on every backend.
+//! What uvring adds, which libuv has not: C programs that check it themselves, on every backend.
 
 // A test says what is wrong by panicking.
 #![allow(clippy::panic)]
@@ -21,6 +21,11 @@ fn holds(program: &str, least: usize) {
             }
         }
     }
+}
+
+#[test]
+fn cgroups() {
+    holds("own_cgroups", 2);
 }
 
 #[test]
