@@ -31,7 +31,8 @@ pub(crate) fn all(libraries: &Libraries, into: &Path) -> Result<PathBuf> {
     Ok(into)
 }
 
-fn one(source: &Path, into: &Path, extra: &[OsString]) -> Result<()> {
+/// Compiles one program into the folder `into`, which is there.
+pub(crate) fn one(source: &Path, into: &Path, extra: &[OsString]) -> Result<()> {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let name = source.file_stem().context("a source without a name")?;
     let done = Command::new(compiler)
@@ -50,8 +51,12 @@ fn one(source: &Path, into: &Path, extra: &[OsString]) -> Result<()> {
 
 /// bench/c, wherever the checkout is now.
 fn sources() -> PathBuf {
+    bench().join("c")
+}
+
+/// This crate's folder, wherever the checkout is now.
+pub(crate) fn bench() -> PathBuf {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    let own = manifest.join("c");
-    if own.join("server.c").exists() { own } else { PathBuf::from("bench/c") }
+    if manifest.join("c/server.c").exists() { manifest } else { PathBuf::from("bench") }
 }

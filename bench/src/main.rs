@@ -13,6 +13,7 @@
 //!   run         one program once: start, watch, read its figure
 //!   suite       the same for libuv's own benchmark programs
 //!   lab         every way of waiting for I/O
+//!   peers       other people's event loops
 //!   hold        a load held for minutes: does anything grow?
 //!   network     a network that nobody else uses
 //!   progress    the line with the time left
@@ -28,6 +29,7 @@ mod lab;
 mod machine;
 mod measure;
 mod network;
+mod peers;
 mod progress;
 mod record;
 mod report;
@@ -125,6 +127,7 @@ fn run() -> Result<ExitCode> {
 fn show_all(args: &Args, records: &Records) -> Result<ExitCode> {
     report::print(records);
     lab::print(records);
+    peers::print(records);
     bars::print(records);
     families::print(records);
     if let Some(folder) = &args.html {
@@ -152,6 +155,11 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
         }
         _ => Err("libuv's sources are not known (--libuv)".to_owned()),
     };
+    let others = if programs.iter().any(|program| program.group == peers::GROUP) {
+        peers::build(&target)?
+    } else {
+        Vec::new()
+    };
     let place = Place::new(bin, libraries, suite)?;
     network::enter_own()?;
     let rounds = |program: &Program| program.rounds(args.rounds);
@@ -159,11 +167,20 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
     let mut progress = Progress::new(planned);
     let mut records = Records::default();
     for program in programs {
-        if let Work::Lab = program.work {
-            records.0.extend(lab::run(program, &target.join("bench/models.json"), &mut progress)?);
-        } else {
-            for cell in measure::program(&place, program, rounds(program), &mut progress) {
-                records.add(&cell);
+        let rounds = rounds(program);
+        match &program.work {
+            Work::Lab => {
+                let scratch = target.join("bench/models.json");
+                records.0.extend(lab::run(program, &scratch, &mut progress)?);
+            }
+            Work::Peers(served) => {
+                let more = peers::run(&place, &others, program, served, rounds, &mut progress);
+                records.0.extend(more);
+            }
+            _ => {
+                for cell in measure::program(&place, program, rounds, &mut progress) {
+                    records.add(&cell);
+                }
             }
         }
         // A run that is interrupted keeps what it has.

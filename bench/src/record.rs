@@ -1,4 +1,5 @@
 //! A figure as it stands in the JSON file: everything that is shown is made from these.
+use crate::Outcome;
 use crate::rows::Cell;
 use crate::run::Miss;
 use crate::stats::Figures;
@@ -48,6 +49,32 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// What was measured of one subject with its backend, in one row of a group; ratios are to
+    /// `base`.
+    pub(crate) fn of(
+        (group, row): (&str, &str),
+        (subject, backend): (&str, &str),
+        outcome: &Outcome,
+        base: Option<&Figures>,
+    ) -> Self {
+        let mut record = Record {
+            row: row.to_owned(),
+            group: group.to_owned(),
+            subject: subject.to_owned(),
+            backend: backend.to_owned(),
+            ..Record::default()
+        };
+        match outcome {
+            Ok(figures) => fill(&mut record, figures, base),
+            Err(Miss::Absent(reason)) => record.missing = Some(reason.clone()),
+            Err(Miss::Failed(reason)) => {
+                record.missing = Some(reason.clone());
+                record.failed = true;
+            }
+        }
+        record
+    }
+
     /// Title of its column.
     pub(crate) fn column(&self) -> String {
         if self.subject == "floor" {
@@ -97,23 +124,8 @@ impl Records {
             if subject.is_floor() && matches!(outcome, Err(Miss::Absent(_))) {
                 continue; // most rows have no bare program, which is no news
             }
-            let (_, backend) = subject.library();
-            let mut record = Record {
-                row: cell.row.clone(),
-                group: cell.group.to_owned(),
-                subject: subject.json_name().to_owned(),
-                backend: backend.to_owned(),
-                ..Record::default()
-            };
-            match outcome {
-                Ok(figures) => fill(&mut record, figures, base),
-                Err(Miss::Absent(reason)) => record.missing = Some(reason.clone()),
-                Err(Miss::Failed(reason)) => {
-                    record.missing = Some(reason.clone());
-                    record.failed = true;
-                }
-            }
-            self.0.push(record);
+            let who = (subject.json_name(), subject.library().1);
+            self.0.push(Record::of((cell.group, &cell.row), who, outcome, base));
         }
     }
 

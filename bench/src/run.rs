@@ -5,7 +5,7 @@ use crate::suite::{self, Suite};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// What an idle connection takes of the server's memory.
@@ -78,10 +78,9 @@ impl Place {
         self.suite.as_ref().map_err(|reason| Miss::Absent(reason.clone()))
     }
 
-    /// A program with the library of `subject`; a clean environment for both libraries.
-    pub(crate) fn command(&self, program: &str, subject: Subject) -> Result<Command, Miss> {
-        let folder = self.libraries.folder(subject).map_err(Miss::Absent)?;
-        let mut command = Command::new(self.bin.join(program));
+    /// A program that links neither library, by its path.
+    pub(crate) fn bare(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("LD_BIND_NOW", "1")
@@ -90,6 +89,13 @@ impl Place {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        command
+    }
+
+    /// A program with the library of `subject`; a clean environment for both libraries.
+    pub(crate) fn command(&self, program: &str, subject: Subject) -> Result<Command, Miss> {
+        let folder = self.libraries.folder(subject).map_err(Miss::Absent)?;
+        let mut command = self.bare(&self.bin.join(program));
         if let Some(folder) = folder {
             command.env("LD_LIBRARY_PATH", folder);
         }
@@ -117,7 +123,9 @@ pub(crate) fn once(
             }
             Ok(samples)
         }
-        Work::Hold(_) | Work::Lab => Err(Miss::Failed("no load in rounds".to_owned())),
+        Work::Hold(_) | Work::Lab | Work::Peers(_) => {
+            Err(Miss::Failed("no load in rounds".to_owned()))
+        }
         Work::Suite(program) => suite::once(place, program, subject),
     }
 }
@@ -162,7 +170,12 @@ impl Server {
     }
 
     /// Starts a server and waits until it listens.
-    pub(crate) fn from(mut command: Command, subject: Subject) -> Result<Self, Miss> {
+    pub(crate) fn from(command: Command, subject: Subject) -> Result<Self, Miss> {
+        Self::named(command, subject.library())
+    }
+
+    /// The same for one that calls itself and its backend so.
+    fn named(mut command: Command, name: (&str, &str)) -> Result<Self, Miss> {
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no stdout")?;
         let mut server = Self { child, stdout: BufReader::new(stdout), port: 0 };
@@ -178,7 +191,7 @@ impl Server {
             }
             text.push_str(&line);
         }
-        check_library(&text, subject)?;
+        check_name(&text, name)?;
         Ok(server)
     }
 
@@ -207,8 +220,26 @@ impl Drop for Server {
     }
 }
 
-fn served_once(place: &Place, served: &Served, subject: Subject) -> Result<Sample, Miss> {
-    let mut server = Server::start(place, served, subject)?;
+/// One window of a server and its load.
+pub(crate) fn served_once(
+    place: &Place,
+    served: &Served,
+    subject: Subject,
+) -> Result<Sample, Miss> {
+    under_load(place, served, Server::start(place, served, subject)?)
+}
+
+/// The same with somebody else's server, which calls itself and its backend `name`.
+pub(crate) fn served_by(
+    place: &Place,
+    command: Command,
+    served: &Served,
+    name: (&str, &str),
+) -> Result<Sample, Miss> {
+    under_load(place, served, Server::named(command, name)?)
+}
+
+fn under_load(place: &Place, served: &Served, mut server: Server) -> Result<Sample, Miss> {
     let (warm_ms, ms) = served.window_ms;
     let numbers = [
         u64::from(server.port),
@@ -292,8 +323,11 @@ fn finish(command: &mut Command, name: &str) -> Result<String> {
 
 /// The program names the library and the backend it really has.
 fn check_library(text: &str, subject: Subject) -> Result<(), Miss> {
+    check_name(text, subject.library())
+}
+
+fn check_name(text: &str, (library, backend): (&str, &str)) -> Result<(), Miss> {
     let said = text.lines().find_map(|line| line.strip_prefix("library ")).unwrap_or("nothing");
-    let (library, backend) = subject.library();
     if said == format!("{library} {backend}") {
         return Ok(());
     }

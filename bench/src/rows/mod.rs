@@ -5,6 +5,7 @@
 mod files;
 mod lab;
 mod local;
+mod peers;
 mod pool;
 mod scale;
 mod sockets;
@@ -117,6 +118,8 @@ pub(crate) enum Work {
     Local(&'static Local),
     /// One of libuv's own benchmark programs.
     Suite(crate::suite::Program),
+    /// A server and its load, on other people's event loops, too.
+    Peers(Served),
     /// The models lab, all of its rows at once.
     Lab,
     /// A load held for as many seconds, on all subjects at once.
@@ -161,7 +164,7 @@ impl Program {
             Work::Suite(_) => &Subject::SPINNING,
             Work::Served(Served { idle, threads, .. }) if idle + threads > 0 => &Subject::LIBRARIES,
             Work::Hold(_) => &Subject::LIBRARIES,
-            Work::Lab => &[],
+            Work::Lab | Work::Peers(_) => &[],
             Work::Served(_) | Work::Local(_) => &Subject::ALL,
         }
     }
@@ -185,7 +188,7 @@ impl Program {
         match &self.work {
             Work::Suite(_) => return wanted.unwrap_or(if self.quick { 1 } else { 2 }),
             Work::Hold(_) | Work::Lab => return 1,
-            Work::Served(_) | Work::Local(_) => {}
+            Work::Served(_) | Work::Local(_) | Work::Peers(_) => {}
         }
         wanted.unwrap_or(match (self.quick, slow) {
             (false, false) => 5,
@@ -203,6 +206,9 @@ impl Program {
                 subjects * ((warm + window + served.idle / 10) as f64 / 1e3 + 0.15)
             }
             Work::Hold(seconds) => *seconds as f64 + 1.0,
+            Work::Peers(served) => {
+                14.0 * (served.window_ms.0 + served.window_ms.1) as f64 / 1e3 + 3.0
+            }
             Work::Lab => self.rows.len() as f64 * if self.quick { 2.0 } else { 9.0 },
             Work::Local(Local { slow: true, .. }) => subjects * 4.0,
             Work::Suite(_) => subjects * 1.6,
@@ -236,6 +242,7 @@ pub(crate) fn all(quick: bool, libuv: Option<&Path>) -> Result<Vec<Program>> {
         });
     }
     programs.extend(scale::all(quick));
+    programs.extend(peers::all(quick));
     programs.push(lab::all(quick));
     if let Some(libuv) = libuv {
         programs.extend(suite::all(quick, libuv)?);

@@ -18,17 +18,24 @@ pub(crate) struct Plot {
 type Line = (String, Vec<(f64, f64)>);
 
 const WIDTH: u32 = 900;
-/// Room above for the names of the columns.
-const LEGEND: u32 = 30;
+/// Names of columns in a line above a picture, and the room for each line.
+const NAMES: usize = 5;
+const LEGEND: u32 = 18;
 /// Narrower and wider bars than these end at the edge.
 const RATIOS: std::ops::Range<f64> = 0.01..4.0;
-const COLORS: [RGBColor; 6] = [
+const COLORS: [RGBColor; 12] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 92, 30),
     RGBColor(150, 150, 150),
     RGBColor(190, 190, 190),
     RGBColor(44, 140, 60),
     RGBColor(130, 80, 170),
+    RGBColor(200, 60, 120),
+    RGBColor(180, 150, 20),
+    RGBColor(20, 150, 160),
+    RGBColor(110, 70, 40),
+    RGBColor(230, 130, 160),
+    RGBColor(90, 110, 140),
 ];
 
 /// Every picture that has figures.
@@ -106,7 +113,7 @@ fn ratios(records: &Records, group: &str, title: &str, cpu: bool) -> Result<Opti
         drawn(area.fill(&WHITE))?;
         let mut chart = ChartBuilder::on(&area)
             .margin(10)
-            .margin_top(LEGEND)
+            .margin_top(room(columns.len()))
             .set_label_area_size(LabelAreaPosition::Left, 210)
             .set_label_area_size(LabelAreaPosition::Bottom, 30)
             .build_cartesian_2d(RATIOS.log_scale(), total..0.0)
@@ -156,7 +163,7 @@ fn lines(name: &str, title: &str, lines: &[Line]) -> Result<Option<Plot>> {
         let mut builder = ChartBuilder::on(&area);
         builder
             .margin(12)
-            .margin_top(LEGEND)
+            .margin_top(room(lines.len()))
             .set_label_area_size(LabelAreaPosition::Left, 70)
             .set_label_area_size(LabelAreaPosition::Bottom, 30);
         // Numbers of connections span decades, parts of the time do not.
@@ -184,6 +191,11 @@ fn lines(name: &str, title: &str, lines: &[Line]) -> Result<Option<Plot>> {
     Ok(Some(Plot { name: name.to_owned(), title: title.to_owned(), svg }))
 }
 
+/// Height that the names of so many columns take.
+fn room(names: usize) -> u32 {
+    12 + LEGEND * names.div_ceil(NAMES) as u32
+}
+
 fn legend<D: DrawingBackend>(
     area: &DrawingArea<D, plotters::coord::Shift>,
     names: &[String],
@@ -191,9 +203,9 @@ fn legend<D: DrawingBackend>(
 where
     D::ErrorType: 'static,
 {
-    let y = 8;
     for (nth, name) in names.iter().enumerate() {
-        let x = 12 + nth as i32 * 170;
+        let x = 12 + (nth % NAMES) as i32 * 170;
+        let y = 8 + (nth / NAMES) as i32 * LEGEND as i32;
         drawn(area.draw(&Rectangle::new([(x, y), (x + 10, y + 10)], color(nth).filled())))?;
         drawn(area.draw(&Text::new(name.clone(), (x + 15, y - 1), ("sans-serif", 12))))?;
     }

@@ -145,6 +145,7 @@ fn run(command: Command) -> Result<ExitCode> {
 
 /// Both libraries first, and the bench is told where they are.
 fn bench(arguments: &[String]) -> Result<()> {
+    setup::for_bench();
     let source = libuv::Source::find()?;
     libuv::reference(&source)?;
     build::run(false)?;

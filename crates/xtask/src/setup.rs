@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program and the package of Debian and its children that brings it.
+/// A program, or the path of a file, and the package of Debian and its children that brings it.
 type Tool = (&'static str, &'static str);
 
 /// What building and staging the library needs.
@@ -28,6 +28,17 @@ const TEST: &[Tool] = &[
 
 /// What the tests use if it can be had: the benchmarks' page is opened in it.
 const WELCOME: &[Tool] = &[("chromium", "chromium")];
+
+/// What the bench uses if it can be had: the libraries that some of its rows compare with.
+const PEERS: &[Tool] =
+    &[("/usr/include/event2/event.h", "libevent-dev"), ("/usr/include/ev.h", "libev-dev")];
+
+/// For `cargo xtask bench`, with or without.
+pub(crate) fn for_bench() {
+    if let Err(error) = ensure(&[PEERS]) {
+        println!("going on without: {error:#}");
+    }
+}
 
 /// For `cargo xtask demo`.
 pub(crate) fn for_demo() -> Result<()> {
