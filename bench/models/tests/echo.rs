@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 use uvring_models::conn::{listen, stop};
+use uvring_models::files::no_ring;
 use uvring_models::models::{ALL, Model, named};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -60,7 +61,14 @@ fn echo(conn: &TcpStream, sent: Vec<u8>, name: &str) {
 }
 
 fn right() -> impl Iterator<Item = &'static Model> {
-    ALL.iter().filter(|model| !model.is_wrong)
+    let no_ring = no_ring();
+    ALL.iter().filter(move |model| match &no_ring {
+        Some(error) if model.name.starts_with("ring") => {
+            println!("skipped: {}: {error}", model.name);
+            false
+        }
+        _ => !model.is_wrong,
+    })
 }
 
 #[test]
@@ -69,7 +77,7 @@ fn names_are_unique_and_found() {
         assert_eq!(ALL.iter().filter(|other| other.name == model.name).count(), 1);
         assert_eq!(named(model.name).unwrap().what, model.what);
     }
-    assert_eq!(right().count(), 11);
+    assert_eq!(ALL.iter().filter(|model| !model.is_wrong).count(), 11);
 }
 
 #[test]

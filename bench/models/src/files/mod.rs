@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, Write};
+use uvring_core::uring::{Config, Ring};
 
 /// Bytes of one read.
 pub const BLOCK: usize = 4096;
@@ -41,7 +42,7 @@ pub const ALL: &[FileModel] = &[
         what: "aio_read(3) and aio_suspend(3): the C library's own threads",
         read: posix_aio::read,
     },
-    FileModel { name: "file-ring", what: "io_uring", read: ring::read },
+    FileModel { name: ring::NAME, what: "io_uring", read: ring::read },
 ];
 
 const BLOCKS: u64 = 4096;
@@ -57,6 +58,11 @@ pub fn sample(mut file: &File) -> io::Result<Vec<u64>> {
     }
     // An odd factor visits each of a power of two of places once.
     Ok((0..BLOCKS).map(|nth| nth * 1579 % BLOCKS * BLOCK as u64).collect())
+}
+
+/// Why this system gives no ring, if it gives none.
+pub fn no_ring() -> Option<io::Error> {
+    Ring::new(&Config::new(8)).err().map(io::Error::from)
 }
 
 /// Whether `out` holds the blocks from these offsets.
@@ -82,6 +88,12 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Value>> {
     let mut out = vec![0; offsets.len() * BLOCK];
     let mut records = Vec::new();
     for model in ALL {
+        if let (ring::NAME, Some(error)) = (model.name, no_ring()) {
+            let mut record = measure::base(model.name, "reads of 4 KiB");
+            record.insert("missing".into(), json!(format!("no ring: {error}")));
+            records.push(record.into());
+            continue;
+        }
         let mut rounds = Vec::new();
         for _ in 0..=effort.rounds {
             out.fill(0);

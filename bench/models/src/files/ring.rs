@@ -6,6 +6,9 @@ use std::os::fd::AsRawFd;
 use uvring_core::Errno;
 use uvring_core::uring::{Config, Ring, Sqe};
 
+/// What it is called.
+pub(super) const NAME: &str = "file-ring";
+
 pub(super) fn read(file: &File, offsets: &[u64], out: &mut [u8]) -> io::Result<()> {
     let ring = Ring::new(&Config::new(DEPTH as u32))?;
     let mut jobs = offsets.iter().zip(out.chunks_mut(BLOCK));
