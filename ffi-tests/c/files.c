@@ -455,9 +455,42 @@ static void no_fds(uv_loop_t *loop) {
   leave();
 }
 
+/* A copy keeps owner, mode and, where it has no bytes, times: as root, a program
+ * that runs as its owner does not become root's. */
+static void copied(uv_loop_t *loop) {
+  struct timespec times[2] = {{5, 0}, {4000, 125000000}};
+  struct stat now;
+  uv_fs_t req;
+  int fd, bytes;
+
+  for (bytes = 0; bytes < 3; bytes++) {
+    SHOW(bytes);
+    NEED(fd = open("copied-from", O_CREAT | O_RDWR | O_TRUNC, 0600));
+    NEED(ftruncate(fd, bytes));
+    if (geteuid() == 0)
+      NEED(fchown(fd, 1234, 4321));
+    NEED(fchmod(fd, 04755));
+    NEED(futimens(fd, times));
+    close(fd);
+    SHOW(uv_fs_copyfile(loop, &req, "copied-from", "copied-to", 0, NULL));
+    uv_fs_req_cleanup(&req);
+    NEED(stat("copied-to", &now));
+    SHOW(now.st_mode);
+    SHOW(now.st_uid);
+    SHOW(now.st_gid);
+    SHOW(now.st_atim.tv_sec);
+    SHOW(now.st_mtim.tv_sec < 100000);
+    /* The next copy goes over this one. */
+    if (bytes == 1)
+      NEED(unlink("copied-to"));
+  }
+  NEED(unlink("copied-from"));
+  NEED(unlink("copied-to"));
+}
+
 static const struct section sections[] = {
     {"paths", paths},     {"descriptors", descriptors}, {"flags", flags}, {"shrinks", shrinks},
     {"turns", turns},     {"endless", endless},         {"fifo", fifo},   {"cancelled", cancelled},
-    {"crowd", crowd},     {"full", full},               {"no_fds", no_fds}, {NULL, NULL}};
+    {"crowd", crowd},     {"full", full},               {"no_fds", no_fds}, {"copied", copied}, {NULL, NULL}};
 
 int main(int argc, char **argv) { return check_main(argc, argv, sections); }

@@ -76,7 +76,7 @@ programs! {
     resolver { plain lengths grown addresses blocked memory }
     threads { pool signals wakes loops }
     files {
-        paths descriptors flags shrinks turns endless fifo cancelled crowd full no_fds
+        paths descriptors flags shrinks turns endless fifo cancelled crowd full no_fds copied
     }
     settled { stopped_while_writing stopped_while_connecting listener_gone no_name }
     locks {

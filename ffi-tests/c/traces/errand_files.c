@@ -355,6 +355,16 @@ static int is_folder(const char *path) {
   return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
 }
 
+/* See README.md: from one file to another, unless there is none. */
+static int is_plain_send(const struct files *f, int to, int from) {
+  struct stat a, b;
+
+  if (fstat(f->fds[to], &a) != 0 || fstat(f->fds[from], &b) != 0)
+    return 1;
+  return !f->appends[to] && a.st_ino != b.st_ino && S_ISREG(a.st_mode) &&
+         S_ISREG(b.st_mode);
+}
+
 static void prepare(struct one *o, enum what what) {
   struct files *f = o->files;
   uint64_t *rng = &f->e->rng;
@@ -370,7 +380,7 @@ static void prepare(struct one *o, enum what what) {
            names[pick(rng, COUNT(names))]);
   if (what == COPY && is_folder(o->path))
     o->what = CHMOD;
-  if (what == SENDFILE && f->appends[1 - o->slot])
+  if (what == SENDFILE && !is_plain_send(f, 1 - o->slot, o->slot))
     o->what = TRUNCATE;
   for (i = 0; i < 3; i++) {
     o->bufs[i] = uv_buf_init(o->bytes[i], 1 + (unsigned) pick(rng, BYTES));

@@ -102,6 +102,8 @@ fn fill(
 ) -> Result<(), c_int> {
     let regular = target.st_mode & libc::S_IFMT == libc::S_IFREG;
     if regular {
+        // First the owner: a set-user-id program must not become another user's.
+        keep_owner(to, source, target);
         set_mode(to, source.st_mode & 0o7777)?;
     }
     if flags & (UV_FS_COPYFILE_FICLONE | UV_FS_COPYFILE_FICLONE_FORCE) != 0 {
@@ -115,6 +117,7 @@ fn fill(
     if regular {
         *harmed = true;
         truncate(to, 0)?;
+        keep_times(to, source);
     }
     transfer(from, to, source.st_size)
 }
@@ -122,6 +125,25 @@ fn fill(
 fn truncate(fd: &Fd, size: i64) -> Result<(), c_int> {
     // SAFETY: a descriptor of ours.
     sys::again(|| unsafe { libc::ftruncate(fd.get(), size) as isize }).map(|_| ())
+}
+
+/// Who may not give files away keeps the copy.
+fn keep_owner(fd: &Fd, source: &libc::stat, target: &libc::stat) {
+    if (source.st_uid, source.st_gid) != (target.st_uid, target.st_gid) {
+        // SAFETY: a descriptor of ours.
+        unsafe { libc::fchown(fd.get(), source.st_uid, source.st_gid) };
+    }
+}
+
+/// As libuv does it before the bytes, which are a change of their own: the source's time of the last
+/// reading stays, and that of an empty file's last change.
+fn keep_times(fd: &Fd, source: &libc::stat) {
+    let times = [
+        libc::timespec { tv_sec: source.st_atime, tv_nsec: source.st_atime_nsec },
+        libc::timespec { tv_sec: source.st_mtime, tv_nsec: source.st_mtime_nsec },
+    ];
+    // SAFETY: a descriptor of ours and two times.
+    unsafe { libc::futimens(fd.get(), times.as_ptr()) };
 }
 
 fn set_mode(fd: &Fd, mode: libc::mode_t) -> Result<(), c_int> {
