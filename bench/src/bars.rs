@@ -122,6 +122,17 @@ const NONE_SLOWER_AT_ALL: &[&str] = &[
     "libuv-async_pummel_8",
 ];
 
+/// Where nobody else can do the work meanwhile, nothing may be lost.
+const FILES_ON_ONE_CPU: &[&str] = &[
+    "file-chain-1-1cpu",
+    "file-chain-64-1cpu",
+    "file-stat-1-1cpu",
+    "file-stat-64-1cpu",
+    "file-read-64KiB-1cpu",
+    "file-write-64KiB-1cpu",
+    "file-direct-32-1cpu",
+];
+
 const BARS: &[Bar] = &[
     cpu(&["echo-64B-16c-1f", "echo-64B-256c-1f", "echo-64B-2000c-1f"], EPOLL, LIBUV, 0.95),
     cpu(LEAN_TCP, EPOLL, LIBUV, 0.95),
@@ -170,6 +181,15 @@ const BARS: &[Bar] = &[
     wall(&["work-1000", "pool-write-64KiB"], BOTH, 1.0 / 2.0),
     wall(&["work-one-1cpu", "work-1000-1cpu"], BOTH, 1.0),
     wall(&["pool-write-64KiB-1cpu", "name-of-number", "name-of-number-1cpu"], BOTH, 1.0),
+    wall(&["file-chain-1"], BOTH, 1.0 / 20.0),
+    wall(&["file-chain-64"], BOTH, 1.0 / 1.8),
+    wall(&["file-stat-1"], BOTH, 1.0 / 8.0),
+    wall(&["file-stat-64"], BOTH, 1.0 / 1.3),
+    wall(&["file-read-64KiB"], BOTH, 1.0 / 4.0),
+    wall(&["file-write-64KiB"], BOTH, 1.0 / 2.0),
+    wall(&["file-direct-32"], BOTH, 1.0 / 1.8),
+    cpu(&["file-direct-32"], BOTH, LIBUV, 0.35),
+    wall(FILES_ON_ONE_CPU, BOTH, 1.0),
 ];
 
 /// Every promise that has figures.

@@ -48,6 +48,8 @@ pub(crate) mod flag {
     pub(crate) const SOCKET: u32 = 0x0008_0000;
     /// Stream: the descriptor blocks, so a short write is simply continued.
     pub(crate) const BLOCKING_WRITES: u32 = 0x0010_0000;
+    /// Stream: a write has ended before.
+    pub(crate) const HAS_WRITTEN: u32 = 0x0020_0000;
     /// TCP, UDP: the socket is IPv6.
     pub(crate) const IPV6: u32 = 0x0040_0000;
     /// Signal: stops after one.

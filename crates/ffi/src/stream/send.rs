@@ -275,11 +275,13 @@ pub(super) unsafe fn write_now(
     }
 }
 
-/// Whether the ring is the better way for this write.
+/// Whether the ring is the better way for this write. Not for a stream's first: many a connection
+/// answers once, and its buffer and its end then need not wait for the ring.
 fn fits_ring(stream: &uv_stream_t, write: &uv_write_t) -> bool {
     let [buf] = rest(write) else { return false };
     buf.len != 0
         && buf.len <= RING_BYTES
+        && stream.has(flag::HAS_WRITTEN)
         && stream.inner().driver().kind() == Kind::Uring
         && is_socket(stream)
         && !stream.has(flag::BLOCKING_WRITES)

@@ -320,6 +320,7 @@ pub(super) fn book(stream: &uv_stream_t, written: usize) {
 /// Takes a request off the queue; its callback is due.
 pub(super) fn finish(stream: &uv_stream_t, write: &uv_write_t) {
     op(write).user[word::QUEUED].set(0);
+    stream.set(flag::HAS_WRITTEN);
     send::take_back(stream, write);
     // SAFETY: the request is on the stream's queue and live until its callback.
     unsafe {
