@@ -230,10 +230,78 @@ static void refused(uv_loop_t *loop) {
   SHOW(uv_udp_try_send(&receiving, &buf, 1, NULL));
 }
 
+/* The answer to a datagram comes after its send's callback, so that the
+ * request can be used again for the next. */
+enum { ROUNDS = 200 };
+static uv_udp_t asking, answering;
+static uv_udp_send_t ask;
+static int under_way, rounds;
+
+static void on_asked(uv_udp_send_t *req, int status) {
+  (void) req;
+  NEED(status);
+  under_way = 0;
+}
+
+static void next_question(void) {
+  uv_buf_t buf = uv_buf_init(letters, 1);
+
+  if (under_way) {
+    puts("answered before it was sent");
+    exit(1);
+  }
+  under_way = 1;
+  NEED(uv_udp_send(&ask, &asking, &buf, 1, NULL, on_asked));
+}
+
+static void lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+  static char bytes[2][64];
+
+  (void) suggested;
+  *buf = uv_buf_init(bytes[handle == H(&asking)], sizeof(bytes[0]));
+}
+
+static void on_question(uv_udp_t *udp, ssize_t nread, const uv_buf_t *buf,
+                        const struct sockaddr *from, unsigned flags) {
+  uv_buf_t answer = uv_buf_init(buf->base, (unsigned) nread);
+
+  (void) flags;
+  if (from != NULL)
+    NEED(uv_udp_try_send(udp, &answer, 1, from) == 1 ? 0 : -1);
+}
+
+static void on_answer(uv_udp_t *udp, ssize_t nread, const uv_buf_t *buf,
+                      const struct sockaddr *from, unsigned flags) {
+  (void) udp, (void) nread, (void) buf, (void) flags;
+  if (from != NULL && ++rounds < ROUNDS)
+    next_question();
+}
+
+static void used_again(uv_loop_t *loop) {
+  struct sockaddr_in at = check_local(0);
+  int len = sizeof(at);
+
+  rounds = under_way = 0;
+  NEED(uv_udp_init(loop, &answering));
+  NEED(uv_udp_bind(&answering, A(&at), 0));
+  NEED(uv_udp_getsockname(&answering, A(&at), &len));
+  NEED(uv_udp_recv_start(&answering, lend, on_question));
+  NEED(uv_udp_init(loop, &asking));
+  NEED(uv_udp_connect(&asking, A(&at)));
+  NEED(uv_udp_recv_start(&asking, lend, on_answer));
+  next_question();
+  check_run_until(loop, &rounds, ROUNDS, 10000);
+  SHOW(rounds);
+  uv_close(H(&asking), NULL);
+  uv_close(H(&answering), NULL);
+  SHOW(uv_run(loop, UV_RUN_DEFAULT));
+}
+
 int main(int argc, char **argv) {
   static const struct section table[] = {
       {"gathered", gathered}, {"too_long", too_long}, {"several", several},
-      {"stopped", stopped},   {"refused", refused},   {NULL, NULL},
+      {"stopped", stopped},   {"refused", refused},   {"used_again", used_again},
+      {NULL, NULL},
   };
   return check_main(argc, argv, table);
 }

@@ -62,7 +62,7 @@ programs! {
     families { many mixed no_descriptors before_exec }
     turns { nested late_write refused }
     forks { renewed untouched closed }
-    datagrams { gathered too_long several stopped refused }
+    datagrams { gathered too_long several stopped refused used_again }
     children {
         ends refused search swapped bad_stdio ignored_sigchld order bad_signal forked
     }

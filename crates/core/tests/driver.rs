@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{LONG, LOOK, Loop, SHORT, drain, pair, readable};
 use uvring_core::Errno;
-use uvring_core::driver::{Kind, Watch, ready};
+use uvring_core::driver::{Event, Kind, Watch, ready};
 
 on_both!(
     reports_what_is_asked_for,
@@ -29,6 +29,7 @@ on_both!(
     what_was_stopped_wakes_nobody,
     mistakes_are_answered,
     the_descriptor_is_pollable,
+    no_news_of_what_the_caller_has_just_sent,
 );
 
 fn reports_what_is_asked_for(kind: Kind) {
@@ -322,4 +323,30 @@ fn the_descriptor_is_pollable(kind: Kind) {
         assert_eq!(drain(&a), 1);
         l.driver.unwatch(watch);
     }
+}
+
+fn no_news_of_what_the_caller_has_just_sent(kind: Kind) {
+    let l = Loop::new(kind);
+    let ((a, b), (c, d)) = (pair(), pair());
+    let one = l.watch(a.as_raw_fd(), ready::IN | ready::DRAINS);
+    let other = l.watch(c.as_raw_fd(), ready::IN | ready::DRAINS);
+    for _ in 0..20 {
+        l.round(LOOK);
+        (&b).write_all(b"x").unwrap();
+        l.driver.wait(Some(Duration::from_secs(5))).unwrap();
+        let mut seen = 0;
+        while let Some(event) = l.driver.next() {
+            let Event::Ready(watch, _) = event else { panic!("no op was submitted") };
+            assert_eq!(watch, ptr::from_ref(one));
+            assert_eq!(drain(&a), 1);
+            (&d).write_all(b"y").unwrap();
+            l.driver.no_news();
+            seen += 1;
+        }
+        assert_eq!(seen, 1);
+        assert_eq!(l.reports(), [(ptr::from_ref(other), ready::IN)]);
+        assert_eq!(drain(&c), 1);
+    }
+    l.driver.unwatch(one);
+    l.driver.unwatch(other);
 }

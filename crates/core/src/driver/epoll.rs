@@ -115,6 +115,9 @@ impl Driver {
         None
     }
 
+    /// A batch is what one wait brought, and nothing joins it.
+    pub(super) fn no_news(&self) {}
+
     pub(super) fn flush(&self) {
         if let Some(beside) = self.beside.get()
             && beside.is_queued()

@@ -277,6 +277,13 @@ impl Driver {
         on_backend!(self, backend => backend.next(&self.table))
     }
 
+    /// Nothing that the kernel has to say from now on is handed out before the next
+    /// [`wait`](Self::wait): the caller has work that comes before the answers to what it has just
+    /// sent.
+    pub fn no_news(&self) {
+        on_backend!(self, backend => backend.no_news());
+    }
+
     /// Whether submitted work or events already collected are waiting, so that whoever polls
     /// [`fd`](Self::fd) from outside must not block. [`wait`](Self::wait) itself may be given any
     /// timeout: it hands over what is queued, and does not block when there is something to take.

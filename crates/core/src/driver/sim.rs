@@ -205,6 +205,8 @@ impl Driver {
 
     pub(super) fn flush(&self) {}
 
+    pub(super) fn no_news(&self) {}
+
     pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         // SAFETY: both heads are the driver's own, and watches on them are live.
         unsafe {

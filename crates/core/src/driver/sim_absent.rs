@@ -40,6 +40,9 @@ impl Driver {
     pub(super) fn flush(&self) {
         match *self {}
     }
+    pub(super) fn no_news(&self) {
+        match *self {}
+    }
     pub(super) fn wait(&self, _timeout: Option<Duration>) -> Result<bool> {
         match *self {}
     }

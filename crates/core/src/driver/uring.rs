@@ -322,6 +322,10 @@ impl Driver {
         None
     }
 
+    pub(super) fn no_news(&self) {
+        self.budget.set(self.budget.get().min(self.ring().ready()));
+    }
+
     fn end_round(&self) {
         self.in_round.set(false);
         if let Some(pollable) = self.pollable.get() {

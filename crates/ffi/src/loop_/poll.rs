@@ -31,7 +31,9 @@ pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
         if handed_out != 0 {
             full_batches += 1;
             may_sleep = false;
-            if more && full_batches < FULL_BATCHES && owner.stop_flag.get() == 0 {
+            // What waits for the end of the round comes before the next batch.
+            let over = run::has_fed(owner) || owner.stop_flag.get() != 0;
+            if more && full_batches < FULL_BATCHES && !over {
                 continue;
             }
             return;

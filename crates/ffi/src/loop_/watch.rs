@@ -121,6 +121,7 @@ pub(crate) fn feed_once_a_round(owner: &uv_loop_t, watch: &Watch) {
             list::push_back(&raw const owner.inner().sent, link);
         }
     }
+    owner.inner().driver().no_news();
 }
 
 /// Undoes [`feed`].
