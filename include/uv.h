@@ -1302,10 +1302,10 @@ UV_EXTERN int uv_fs_fchown(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_uid_t
 /* Lchown(2). */
 UV_EXTERN int uv_fs_lchown(uv_loop_t *loop, uv_fs_t *req, const char *path, uv_uid_t uid,
     uv_gid_t gid, uv_fs_cb cb);
-/* Copies a file's bytes and mode. UV_FS_COPYFILE_EXCL: UV_EEXIST when there is one already.
- * UV_FS_COPYFILE_FICLONE: shares the blocks when the file system can;
- * UV_FS_COPYFILE_FICLONE_FORCE: or fails. UV_EINVAL for other flags. A copy that fails
- * halfway is removed. */
+/* Copies a file's bytes, mode and times and, where the process may, its owner.
+ * UV_FS_COPYFILE_EXCL: UV_EEXIST when there is one already. UV_FS_COPYFILE_FICLONE: shares
+ * the blocks when the file system can; UV_FS_COPYFILE_FICLONE_FORCE: or fails. UV_EINVAL for
+ * other flags. A copy that fails halfway is removed. */
 UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop, uv_fs_t *req, const char *path,
     const char *new_path, int flags, uv_fs_cb cb);
 /* Opens a folder. On success ptr is a uv_dir_t, which uv_fs_closedir frees, not cleanup. */

@@ -221,10 +221,10 @@ fn copy_range(from: &Fd, to: &Fd, offset: &mut i64, len: usize) -> Result<usize,
 }
 
 /// `int uv_fs_copyfile(uv_loop_t*, uv_fs_t*, const char* path, const char* new_path, int flags,
-/// uv_fs_cb)`: copies a file's bytes and mode. `UV_FS_COPYFILE_EXCL`: `UV_EEXIST` when there is
-/// one already. `UV_FS_COPYFILE_FICLONE`: shares the blocks when the file system can;
-/// `UV_FS_COPYFILE_FICLONE_FORCE`: or fails. `UV_EINVAL` for other flags. A copy that fails
-/// halfway is removed.
+/// uv_fs_cb)`: copies a file's bytes, mode and times and, where the process may, its owner.
+/// `UV_FS_COPYFILE_EXCL`: `UV_EEXIST` when there is one already. `UV_FS_COPYFILE_FICLONE`: shares
+/// the blocks when the file system can; `UV_FS_COPYFILE_FICLONE_FORCE`: or fails. `UV_EINVAL` for
+/// other flags. A copy that fails halfway is removed.
 ///
 /// # Safety
 /// As for all `uv_fs_*`: see the module's page.
