@@ -157,6 +157,8 @@ const BARS: &[Bar] = &[
     cpu(&["timers-hot-among-all"], BOTH, LIBUV, 1.0 / 20.0),
     // Thrice leaves room for the cache misses of a million handles.
     cpu(&["async-1-of-1000000"], BOTH, Against::Row("async-1-of-1000"), 3.0),
+    // Twice leaves room for the scheduler's and the cache's part.
+    cpu(&["child-exit-of-2000"], BOTH, Against::Row("child-exit-of-100"), 2.0),
     cpu(&["loop-init-close"], BOTH, LIBUV, 1.0),
     cpu(&["udp-segments-64KiB"], BOTH, LIBUV, 0.5),
     // A page more or less is no difference.

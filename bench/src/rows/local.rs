@@ -1,4 +1,4 @@
-//! Timers, wake-ups, the loop itself, and datagrams.
+//! Timers, wake-ups, the loop itself, children, and datagrams.
 use super::{Local, PLAIN};
 
 /// The table.
@@ -60,6 +60,19 @@ pub(super) const ROWS: &[Local] = &[
         rows: &["loop-init-close"],
         command: "loop init {ms}",
         floor_epoll: "floor_misc init {ms}",
+        ..PLAIN
+    },
+    Local {
+        group: "children",
+        rows: &["child-exit-of-100"],
+        command: "children 100 50",
+        ..PLAIN
+    },
+    Local {
+        group: "children",
+        rows: &["child-exit-of-2000"],
+        command: "children 2000 50",
+        slow: true,
         ..PLAIN
     },
     Local { group: "udp", rows: &["udp-send-64KiB"], command: "udp send {ms}", ..PLAIN },
