@@ -246,7 +246,8 @@ static void forked(uv_loop_t *loop) {
       uv_library_shutdown();
       exit(0);
     }
-    SHOW(uv_run(loop, UV_RUN_DEFAULT));
+    /* The child's lines come first. */
+    NEED(uv_run(loop, UV_RUN_DEFAULT));
     NEED(waitpid(pid, &status, 0));
     SHOW(status);
     show_tasks(0, 100);

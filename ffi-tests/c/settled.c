@@ -135,16 +135,22 @@ static void listener_gone(uv_loop_t *loop) {
   static uv_connect_t req;
   static uv_write_t write;
   uv_buf_t buf = uv_buf_init("x", 1);
+  char name[64];
+  size_t len;
   int kind;
 
+  /* An abstract name of this process: others run beside it. */
+  name[0] = '\0';
+  len = 1 + (size_t) snprintf(name + 1, sizeof(name) - 1, "settled-%d",
+                              (int) getpid());
   for (kind = 0; kind < 2; kind++) {
     SHOW(kind);
     connects = 0;
     NEED(uv_pipe_init(loop, &server, 0));
-    NEED(uv_pipe_bind2(&server, "\0settled-gone", 13, 0));
+    NEED(uv_pipe_bind2(&server, name, len, 0));
     NEED(uv_listen(S(&server), 4, on_connection));
     NEED(uv_pipe_init(loop, &client, 0));
-    SHOW(uv_pipe_connect2(&req, &client, "\0settled-gone", 13, 0, on_connect));
+    SHOW(uv_pipe_connect2(&req, &client, name, len, 0, on_connect));
     uv_close(H(&server), on_close);
     if (kind == 1) {
       SHOW(uv_write(&write, S(&client), &buf, 1, on_write));
