@@ -62,12 +62,7 @@ pub(super) const ROWS: &[Local] = &[
         floor_epoll: "floor_misc init {ms}",
         ..PLAIN
     },
-    Local {
-        group: "children",
-        rows: &["child-exit-of-100"],
-        command: "children 100 50",
-        ..PLAIN
-    },
+    Local { group: "children", rows: &["child-exit-of-100"], command: "children 100 50", ..PLAIN },
     Local {
         group: "children",
         rows: &["child-exit-of-2000"],
