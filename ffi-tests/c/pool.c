@@ -1,6 +1,7 @@
 /* The thread pool: how many threads, what can be cancelled, fork, the end of
  * the library, memory that runs out, and what it costs to do nothing. */
 #include "check.h"
+#include "counting.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -255,36 +256,6 @@ static void forked(uv_loop_t *loop) {
 }
 
 /* ---- memory ------------------------------------------------------------ */
-
-static long blocks, left = LONG_MAX;
-
-static int is_over(void) {
-  return __atomic_fetch_sub(&left, 1, __ATOMIC_RELAXED) <= 0;
-}
-static void *count(void *p) {
-  __atomic_add_fetch(&blocks, p != NULL, __ATOMIC_RELAXED);
-  return p;
-}
-static void *my_malloc(size_t size) {
-  return is_over() ? NULL : count(malloc(size));
-}
-static void *my_calloc(size_t n, size_t size) {
-  return is_over() ? NULL : count(calloc(n, size));
-}
-static void my_free(void *p) {
-  __atomic_sub_fetch(&blocks, p != NULL, __ATOMIC_RELAXED);
-  free(p);
-}
-static void *my_realloc(void *p, size_t size) {
-  if (size == 0) {
-    my_free(p);
-    return NULL;
-  }
-  if (is_over())
-    return NULL;
-  __atomic_add_fetch(&blocks, p == NULL, __ATOMIC_RELAXED);
-  return realloc(p, size);
-}
 
 /* In a child, so that the library has not been used yet: memory for n blocks
  * only. 0 if that was enough, 1 if not. */

@@ -180,11 +180,11 @@ pub fn equal(name: &str, section: &str, backend: Backend) -> Result<(), Failure>
         }
         return Ok(());
     }
-    Err(format!("{name} {section} on {backend:?}:\n{}", difference(&want, &have)))
+    Err(format!("{name} {section} on {backend:?}:\n{}", difference(&want, &have, 6, 12)))
 }
 
-/// The first lines that differ, with what leads to them.
-fn difference(want: &str, have: &str) -> String {
+/// The first lines that differ: `before` lines that lead to them, and `after` of each side.
+pub fn difference(want: &str, have: &str, before: usize, after: usize) -> String {
     let (want, have): (Vec<_>, Vec<_>) = (want.lines().collect(), have.lines().collect());
     let same = want.iter().zip(&have).take_while(|(want, have)| want == have).count();
     let mut text = String::new();
@@ -193,8 +193,8 @@ fn difference(want: &str, have: &str) -> String {
             text.push_str(&format!("{mark}{line}\n"));
         }
     };
-    show("         ", &want[same.saturating_sub(6)..same]);
-    show("libuv:   ", &want[same..want.len().min(same + 12)]);
-    show("uvring:  ", &have[same..have.len().min(same + 12)]);
+    show("        ", &want[same.saturating_sub(before)..same]);
+    show("libuv:  ", &want[same..want.len().min(same + after)]);
+    show("uvring: ", &have[same..have.len().min(same + after)]);
     text
 }

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use uvring_ffi_tests::programs::{Backend, Failure, Library, command, compile};
+use uvring_ffi_tests::programs::{Backend, Failure, Library, command, compile, difference};
 
 /// How many programs run on each backend.
 const PROGRAMS: u64 = 500;
@@ -230,7 +230,7 @@ fn differ(want: &Side, have: &Side, seed: u64, ops: u32) -> Result<Option<String
         return Ok(None);
     }
     let text = |side: Option<&String>| side.cloned().unwrap_or_default();
-    Ok(Some(first_difference(&text(want), &text(have))))
+    Ok(Some(difference(&text(want), &text(have), 25, 5)))
 }
 
 fn is_confirmed(want: &Side, have: &Side, seed: u64) -> Result<bool, Failure> {
@@ -249,22 +249,6 @@ fn shrink(want: &Side, have: &Side, seed: u64) -> Result<Difference, Failure> {
         }
     }
     Ok(Difference { seed, ops: OPS, text: "not seen when run once more".to_owned() })
-}
-
-/// The lines around the first one that differs.
-fn first_difference(want: &str, have: &str) -> String {
-    let (want, have): (Vec<_>, Vec<_>) = (want.lines().collect(), have.lines().collect());
-    let same = want.iter().zip(&have).take_while(|(want, have)| want == have).count();
-    let mut text = String::new();
-    let mut show = |mark: &str, lines: &[&str]| {
-        for line in lines {
-            text.push_str(&format!("{mark}{line}\n"));
-        }
-    };
-    show("          ", &want[same.saturating_sub(25)..same]);
-    show("  libuv:  ", &want[same..want.len().min(same + 5)]);
-    show("  uvring: ", &have[same..have.len().min(same + 5)]);
-    text
 }
 
 /// A number from the environment.

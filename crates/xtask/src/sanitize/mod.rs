@@ -191,8 +191,8 @@ impl Build {
         for source in sources {
             newest = newest.max(crate::cc::modified(source)?);
         }
-        let headers =
-            ["check.h", "nomem.h"].map(|name| dirs::root().join("ffi-tests/c").join(name));
+        let headers = ["check.h", "counting.h", "nomem.h"]
+            .map(|name| dirs::root().join("ffi-tests/c").join(name));
         for header in headers {
             newest = newest.max(crate::cc::modified(&header)?);
         }
