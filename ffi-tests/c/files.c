@@ -463,6 +463,8 @@ static void copied(uv_loop_t *loop) {
   uv_fs_t req;
   int fd, bytes;
 
+  enter();
+  NEED(chdir(folder));
   for (bytes = 0; bytes < 3; bytes++) {
     SHOW(bytes);
     NEED(fd = open("copied-from", O_CREAT | O_RDWR | O_TRUNC, 0600));
@@ -486,6 +488,8 @@ static void copied(uv_loop_t *loop) {
   }
   NEED(unlink("copied-from"));
   NEED(unlink("copied-to"));
+  NEED(chdir("/"));
+  leave();
 }
 
 static const struct section sections[] = {

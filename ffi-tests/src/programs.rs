@@ -141,7 +141,8 @@ pub fn command(program: &Path, backend: Backend) -> Result<Command, Failure> {
 }
 
 /// Everything that one section of a test program prints, and how it ended. The programs end
-/// themselves after half a minute.
+/// themselves after half a minute. Each run has a folder of its own to work in, so that no two
+/// tests meet in a file.
 ///
 /// # Errors
 /// The program cannot be built or started.
@@ -152,8 +153,10 @@ pub fn printed(
     backend: Backend,
 ) -> Result<String, Failure> {
     let program = test_program(name, library)?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let output = command(&program, backend)?
         .arg(section)
+        .current_dir(&folder)
         .output()
         .map_err(|error| format!("{}: {error}", program.display()))?;
     Ok(format!(
