@@ -47,6 +47,12 @@ fn is_allowed() -> bool {
     several && cpu::may_move()
 }
 
+/// Whether all threads of the process share one CPU, as far as the calling thread's share tells: what
+/// one gives to another then costs a switch and saves nothing.
+pub(crate) fn is_alone() -> bool {
+    !is_allowed()
+}
+
 /// What a waiter has learned so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linger {

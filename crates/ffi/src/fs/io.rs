@@ -33,11 +33,10 @@ impl Operation for Open {
         if held >= 0 {
             let _ = file::close(held);
         }
-        if fd >= 0 {
-            opened::note(fd as c_int, flags, false);
-            if req.cb.get().is_some() {
-                now::learn(fd as c_int);
-            }
+        match fd as c_int {
+            failed if failed < 0 => {}
+            fd if req.cb.get().is_some() => now::learn(fd, flags),
+            fd => opened::note(fd, flags, false),
         }
         fd
     }

@@ -79,13 +79,17 @@ fn peek(fd: c_int) -> Result<libc::statx, c_int> {
     }
 }
 
-/// On a worker: remembers what kind of mount the descriptor's file is on.
-pub(super) fn learn(fd: c_int) {
+/// On a worker: remembers what kind of mount the file is on that was just opened, and whether closing
+/// it will be quick.
+pub(super) fn learn(fd: c_int, flags: c_int) {
     mounts::learn_root();
-    if let Ok(record) = peek(fd) {
+    let record = peek(fd);
+    if let Ok(record) = &record {
         // SAFETY: `to` has room for one record.
-        mounts::learn(&record, |to| unsafe { libc::fstatfs(fd, to) });
+        mounts::learn(record, |to| unsafe { libc::fstatfs(fd, to) });
     }
+    let light = record.is_ok_and(|record| is_light_and_near(&record, flags));
+    opened::note(fd, flags, light);
 }
 
 fn is_file_or_folder(record: &libc::statx) -> bool {
@@ -95,6 +99,11 @@ fn is_file_or_folder(record: &libc::statx) -> bool {
 /// Whether the last close has little to free.
 fn is_light(record: &libc::statx, flags: c_int) -> bool {
     flags & libc::O_ACCMODE == libc::O_RDONLY && record.stx_size <= SMALL
+}
+
+/// Whether the last close of what was just opened waits for nobody and has little to free.
+fn is_light_and_near(record: &libc::statx, flags: c_int) -> bool {
+    is_file_or_folder(record) && is_light(record, flags) && mounts::is_near(record)
 }
 
 /// The record behind a name, `flags` of open(2) deciding what is followed.
@@ -172,7 +181,7 @@ fn settle(fd: c_int, flags: c_int, record: Option<libc::statx>) -> Opened {
     if flags & libc::O_NONBLOCK == 0 && unsafe { libc::fcntl(fd, libc::F_SETFL, keep) } != 0 {
         return Opened::Elsewhere { held: fd };
     }
-    opened::note(fd, flags, mounts::is_near(&record) && is_light(&record, flags));
+    opened::note(fd, flags, is_light_and_near(&record, flags));
     Opened::Done(Ok(fd))
 }
 

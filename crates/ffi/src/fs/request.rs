@@ -308,7 +308,9 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
         let finished = &owner.inner().finished;
         let route = route::of(O::KIND);
         let is_look_up = O::ROOM != 0;
-        let many = finished.waiting() >= route.many || is_look_up && finished.looking.get() != 0;
+        let waiting = finished.waiting();
+        let many = waiting >= route.many && (waiting >= route.many_alone || !finished.is_alone())
+            || is_look_up && finished.looking.get() != 0;
         let tries = route.now && !many && finished.take_calls(O::cost(req));
         let elsewhere = match if tries { O::attempt(req) } else { Err(route.then) } {
             Ok(result) => {

@@ -11,6 +11,7 @@ use core::ptr;
 use uvring_core::list::{self, Link};
 
 use crate::abi::*;
+use crate::linger;
 
 /// Callbacks of a turn; what is left keeps the next turn from sleeping.
 const A_TURN: u32 = 128;
@@ -18,6 +19,9 @@ const A_TURN: u32 = 128;
 /// Small calls that may be made on the loop's thread in one turn. Beyond that the work is shared
 /// among threads, and the loop sees to its descriptors in time.
 const CALLS: u32 = 256;
+
+/// So often the answer to "how many CPUs" is used before it is asked for again.
+const ASK_EACH: u32 = 1024;
 
 /// A loop's list of finished requests.
 pub(crate) struct Finished {
@@ -28,6 +32,8 @@ pub(crate) struct Finished {
     pub(crate) looking: Cell<u32>,
     /// Small calls that may still be made before the turn ends.
     left: Cell<u32>,
+    /// Whether there is one CPU only, and how often this is still good for an answer.
+    alone: Cell<(bool, u32)>,
     /// The program asked for the descriptor to poll: it may wait there instead of in uv_run.
     pub(crate) polled: Cell<bool>,
 }
@@ -40,6 +46,7 @@ impl Finished {
             waiting: Cell::new(0),
             looking: Cell::new(0),
             left: Cell::new(CALLS),
+            alone: Cell::new((false, 0)),
             polled: Cell::new(false),
         }
     }
@@ -56,6 +63,16 @@ impl Finished {
         let left = self.left.get().checked_sub(cost);
         self.left.set(left.unwrap_or(self.left.get()));
         left.is_some()
+    }
+
+    /// Whether the loop's thread shares its CPU with all others of the process.
+    pub(crate) fn is_alone(&self) -> bool {
+        let (alone, left) = match self.alone.get() {
+            (_, 0) => (linger::is_alone(), ASK_EACH),
+            (alone, left) => (alone, left - 1),
+        };
+        self.alone.set((alone, left));
+        alone
     }
 
     /// How many are waiting for their callback.
