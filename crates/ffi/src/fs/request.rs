@@ -3,6 +3,7 @@
 //! With a callback the request owns copies of its paths and buffer list; without one it points at
 //! the caller's, and nothing is allocated for them.
 
+use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 
@@ -307,10 +308,10 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
         let owner = &*req.r#loop.get();
         let finished = &owner.inner().finished;
         let route = route::of(O::KIND);
-        let is_look_up = O::ROOM != 0;
-        let waiting = finished.waiting();
-        let many = waiting >= route.many && (waiting >= route.many_alone || !finished.is_alone())
-            || is_look_up && finished.looking.get() != 0;
+        let under_way = under_way(owner, O::KIND);
+        let many = finished.waiting() >= route.many
+            || under_way.is_some_and(|count| count.get() >= route.follow);
+        let many = many && (route.alone || !finished.is_alone());
         let tries = route.now && !many && finished.take_calls(O::cost(req));
         let elsewhere = match if tries { O::attempt(req) } else { Err(route.then) } {
             Ok(result) => {
@@ -320,9 +321,7 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
             }
             Err(elsewhere) => elsewhere,
         };
-        if is_look_up {
-            count_look_up(owner, req, 1);
-        }
+        count_under_way(owner, req, true);
         let polled = route.polled && owner.flags.get() & option::SQPOLL != 0;
         let by_ring = match elsewhere {
             Elsewhere::Ring => true,
@@ -336,12 +335,22 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
     }
 }
 
-/// Counts a look-up of a name that goes elsewhere (1), or is back from there (0).
-fn count_look_up(owner: &uv_loop_t, req: &uv_fs_t, elsewhere: c_int) {
-    let looking = &owner.inner().finished.looking;
-    match (req.flags.replace(elsewhere), elsewhere) {
-        (0, 1) => looking.set(looking.get() + 1),
-        (1, 0) => looking.set(looking.get().saturating_sub(1)),
+/// How many operations of the kind are under way elsewhere, if they are counted.
+fn under_way(owner: &uv_loop_t, kind: uv_fs_type) -> Option<&Cell<u32>> {
+    match kind {
+        UV_FS_STAT | UV_FS_LSTAT => Some(&owner.inner().finished.looking),
+        UV_FS_OPEN => Some(&owner.inner().finished.opening),
+        _ => None,
+    }
+}
+
+/// Counts an operation that goes elsewhere, or is back from there. The offset, which these kinds
+/// have no other use for, says whether it is counted.
+fn count_under_way(owner: &uv_loop_t, req: &uv_fs_t, goes: bool) {
+    let Some(count) = under_way(owner, req.fs_type.get()) else { return };
+    match (req.off.replace(i64::from(goes)) != 0, goes) {
+        (false, true) => count.set(count.get() + 1),
+        (true, false) => count.set(count.get().saturating_sub(1)),
         _ => {}
     }
 }
@@ -395,9 +404,7 @@ pub(super) unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
         let code = threadpool::submit(owner, &raw mut (*whole).work_req, work::<O>, done);
         if code != 0 {
             req::done(owner);
-            if O::ROOM != 0 {
-                count_look_up(owner, request, 0);
-            }
+            count_under_way(owner, request, false);
             drop_held(request);
             cleanup(request);
         }
@@ -432,9 +439,7 @@ pub(super) unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     unsafe {
         let owner = &*(*request).r#loop.get();
         req::done(owner);
-        if matches!((*request).fs_type.get(), UV_FS_STAT | UV_FS_LSTAT) {
-            count_look_up(owner, &*request, 0);
-        }
+        count_under_way(owner, &*request, false);
         if status == UV_ECANCELED {
             // What it took for itself on the way to the worker.
             drop_held(&*request);

@@ -20,11 +20,14 @@ pub(super) struct Route {
     /// First on the loop's thread, from memory and without waiting: see `now`. An attempt that
     /// finds that it would wait says itself what is next.
     pub(super) now: bool,
-    /// How many answers may be waiting for their callback before no more attempts are made: with
-    /// several CPUs, and with one ...
+    /// How many answers may be waiting for their callback before no more attempts are made ...
     pub(super) many: u32,
-    pub(super) many_alone: u32,
-    /// ... and all further ones go here.
+    /// ... or how many of the kind may be under way elsewhere: who is there had better have more to
+    /// do in one go ...
+    pub(super) follow: u32,
+    /// ... and whether that is so with one CPU, too.
+    pub(super) alone: bool,
+    /// All further ones go here.
     pub(super) then: Elsewhere,
     /// To the ring in any case when the program has allowed a polling thread in the kernel.
     pub(super) polled: bool,
@@ -35,19 +38,23 @@ use Elsewhere::{OwnRing, Worker};
 /// The table: operation to route, and why. What an attempt costs, two wake-ups of threads cost ten
 /// times; figures: 2 CPUs, all in memory, real time for each.
 pub(super) fn of(kind: uv_fs_type) -> Route {
-    let route = |now, many, then, polled| Route { now, many, many_alone: many, then, polled };
+    let route = |now, many, then, polled| {
+        let (follow, alone) = (u32::MAX, true);
+        Route { now, many, follow, alone, then, polled }
+    };
     match kind {
-        // 2 us at once; 25 us by a worker alone. Of many a part is given away, so that a second CPU
-        // has its share; with one CPU giving away is all cost. The ring opens a FIFO without waiting for its other end, or takes a thread
+        // 2 us at once; 25 us by a worker alone. Many are given away, so that a second CPU has its
+        // share: the loop's thread still has to read and close what is opened. With one CPU giving
+        // away is all cost. The ring opens a FIFO without waiting for its other end, or takes a thread
         // each time: only when asked for.
-        UV_FS_OPEN => Route { many_alone: u32::MAX, ..route(true, 16, Worker, true) },
+        UV_FS_OPEN => Route { follow: 8, alone: false, ..route(true, 16, Worker, true) },
         // Handing them over costs as much as doing them.
         UV_FS_CLOSE => route(true, u32::MAX, Worker, true),
         UV_FS_FSTAT => route(true, u32::MAX, Worker, false),
         // At once it takes three calls, 3 us: good for a few. Many are shared among threads, by one
         // call where the loop runs on a ring: 1.2 us. On one CPU, too, one call by a worker who has
         // many to make beats three.
-        UV_FS_STAT | UV_FS_LSTAT => route(true, 8, OwnRing, true),
+        UV_FS_STAT | UV_FS_LSTAT => Route { follow: 1, ..route(true, 8, OwnRing, true) },
         // In memory: 6 us for 64 KiB against 35 us. What is not in memory, what is read past the
         // page cache, and pipes that are empty, wait in the ring: half the time and a fifth of the
         // CPU time of a worker.

@@ -28,8 +28,9 @@ pub(crate) struct Finished {
     list: Link,
     /// How many are on it.
     waiting: Cell<u32>,
-    /// Look-ups of names that are under way elsewhere: many are, and more had better follow them.
+    /// Look-ups of names that are under way elsewhere, and opens.
     pub(crate) looking: Cell<u32>,
+    pub(crate) opening: Cell<u32>,
     /// Small calls that may still be made before the turn ends.
     left: Cell<u32>,
     /// Whether there is one CPU only, and how often this is still good for an answer.
@@ -45,6 +46,7 @@ impl Finished {
             list: Link::new(),
             waiting: Cell::new(0),
             looking: Cell::new(0),
+            opening: Cell::new(0),
             left: Cell::new(CALLS),
             alone: Cell::new((false, 0)),
             polled: Cell::new(false),
