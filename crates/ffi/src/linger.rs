@@ -78,6 +78,11 @@ impl Linger {
         linger
     }
 
+    /// Whether there was one CPU only when it was last asked.
+    pub(crate) fn is_alone(&self) -> bool {
+        !self.allowed
+    }
+
     /// How long to wait now; 0: not at all.
     pub(crate) fn budget_ns(&self) -> u64 {
         self.budget_ns

@@ -51,6 +51,8 @@ const NAME: usize = 1;
 struct Job {
     job: *mut uv__work,
     work: Option<Work>,
+    /// It is the look-up of a name.
+    is_name: bool,
 }
 
 impl Job {
@@ -85,7 +87,7 @@ impl Job {
         // SAFETY: the caller's promise.
         unsafe {
             let job = Self::of_link(link);
-            Job { job, work: (*job).work.take() }
+            Job { job, work: (*job).work.take(), is_name: Self::is_name(link) }
         }
     }
 
@@ -98,10 +100,39 @@ impl Job {
     }
 
     /// Gives it to its loop. Under the pool's lock, so that the loop cannot go away, nor the
-    /// process fork, halfway. What is given back is for after the lock.
-    fn finish(self) -> Option<Bell> {
+    /// process fork, halfway.
+    fn finish(self) -> Option<Untold> {
         // SAFETY: as in `run`; the link has been on no queue since the job was taken.
         unsafe { hand_back(self.job, 0) }
+    }
+}
+
+/// A loop that has to be told, unless it has looked for itself by then. Kept under the pool's lock.
+#[must_use]
+#[derive(Clone, Copy)]
+struct Untold(*mut uv_async_t);
+
+impl Untold {
+    /// Whether it is the loop of this handle.
+    fn is(&self, handle: *const uv_async_t) -> bool {
+        core::ptr::eq(self.0, handle)
+    }
+
+    /// Sees whether the loop still has to be told. What is given back is for after the lock.
+    fn post(self) -> Option<Bell> {
+        // SAFETY: made by `hand_back`; what has a handle of this kind has been through
+        // `prepare_loop`, and `release_loop` takes it back under the lock.
+        unsafe {
+            let owner = (*self.0).owner();
+            if finished(owner).is_empty() {
+                return None;
+            }
+            let doorbell = &owner.inner().doorbell;
+            if doorbell.get().is_some_and(Doorbell::is_awake) {
+                return None;
+            }
+            r#async::post(self.0).then_some(Bell(self.0))
+        }
     }
 }
 
@@ -131,23 +162,15 @@ unsafe fn finished<'l>(owner: *const uv_loop_t) -> &'l Inbox {
 /// # Safety
 /// `job` is valid, was submitted, and is on no queue. Either the pool's lock is held or this is
 /// the loop's thread.
-unsafe fn hand_back(job: *mut uv__work, status: c_int) -> Option<Bell> {
+unsafe fn hand_back(job: *mut uv__work, status: c_int) -> Option<Untold> {
     // SAFETY: the caller's promise; the link's two words are free since the job left the queue.
     unsafe {
         let owner = (*job).r#loop.get().map_addr(|address| address & !NAME);
         let words = (&raw const (*job).wq).cast_mut().cast::<usize>();
         words.add(1).write(status as usize);
         words.write(0);
-        let handle = &raw mut (*owner).wq_async;
-        if !finished(owner).push(words.cast::<Node>()) {
-            // Who put the first one there has told the loop, if need be.
-            return None;
-        }
-        let doorbell = &(*owner).inner().doorbell;
-        if doorbell.get().is_some_and(Doorbell::is_awake) {
-            return None;
-        }
-        r#async::post(handle).then_some(Bell(handle))
+        // Who put the first one there tells the loop, if need be.
+        finished(owner).push(words.cast::<Node>()).then(|| Untold(&raw mut (*owner).wq_async))
     }
 }
 
@@ -186,7 +209,7 @@ pub(crate) unsafe fn release_loop(owner: *mut uv_loop_t) {
         if (*handle).r#loop.get().is_null() {
             return;
         }
-        pool::settle();
+        pool::settle(handle);
         r#async::close(&*handle);
         list::remove(&raw const (*handle).handle_queue);
         (*handle).r#loop.set(core::ptr::null_mut());
@@ -297,7 +320,7 @@ pub(crate) unsafe fn cancel_work(job: *mut uv__work) -> c_int {
         let Some(taken) = pool::take_back(job) else {
             return UV_EBUSY;
         };
-        if taken && let Some(bell) = hand_back(job, UV_ECANCELED) {
+        if taken && let Some(bell) = hand_back(job, UV_ECANCELED).and_then(Untold::post) {
             bell.ring();
         }
     }

@@ -12,7 +12,13 @@
 //! Look-ups of names may wait for the network for seconds, so they have threads of their own, as
 //! many as there are workers at most, each started when there is none to spare. A look-up waits for
 //! its turn like any other job, and goes to those threads when a worker would have begun it:
-//! what is behind it does not wait for it, and what libuv could still cancel can be cancelled.
+//! what is behind it does not wait for it, and what libuv could still cancel can be cancelled. When
+//! nothing is behind it the worker does it himself, which spares a wake-up; half of the workers
+//! never do.
+//!
+//! On one CPU a loop that is told of a job's end takes the CPU from the worker who has the next job
+//! in hand. There the telling waits for the last job, or for the next worker, who has been woken by
+//! then and gets the CPU when the first one waits for something.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -24,7 +30,7 @@ use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 
 use super::size::workers_wanted;
-use super::{Bell, Job, worker};
+use super::{Bell, Job, Untold, worker};
 use crate::abi::*;
 use crate::linger::{self, Linger};
 use crate::thread::{must, spawn};
@@ -44,14 +50,17 @@ pub(super) struct State {
     wanted: u32,
     workers: u32,
     name_threads: u32,
-    /// Workers inside a job.
+    /// Workers inside a job, and those of them inside a look-up.
     busy: u32,
+    looking_up: u32,
     /// Threads for names that sleep and that nobody has woken yet.
     idle_name_threads: u32,
     /// The workers may end when the queue is empty; so may the threads for names.
     workers_stop: bool,
     names_stop: bool,
     linger: Linger,
+    /// A loop that is to be told when the last job is begun, or the next worker comes.
+    owed: Option<Untold>,
     /// When a worker last went to sleep; 0 when that is of no use.
     dry_since_ns: u64,
 }
@@ -108,10 +117,12 @@ impl State {
             workers: 0,
             name_threads: 0,
             busy: 0,
+            looking_up: 0,
             idle_name_threads: 0,
             workers_stop: false,
             names_stop: false,
             linger: Linger::new(),
+            owed: None,
             dry_since_ns: 0,
         }
     }
@@ -210,12 +221,24 @@ impl Locked {
             let link = first?;
             // SAFETY: a job's link, off the queue, under the lock.
             unsafe {
-                if !Job::is_name(link) || !self.pass_on(link) {
+                let is_name = Job::is_name(link);
+                if !is_name || self.may_look_up() || !self.pass_on(link) {
                     self.state().busy += 1;
+                    self.state().looking_up += u32::from(is_name);
                     return Some(Job::start(link));
                 }
             }
         }
+    }
+
+    /// Whether a worker may do a look-up himself: enough others are left, no other job waits for
+    /// one, and no more look-ups are under way than there are workers.
+    fn may_look_up(&mut self) -> bool {
+        let state = self.state();
+        // SAFETY: the list was initialised by `start`, under this lock.
+        let is_last = POOL.inbox.0.is_empty() && unsafe { list::is_empty(&state.queue) };
+        let under_way = state.looking_up + state.name_threads - state.idle_name_threads;
+        is_last && state.looking_up < state.workers / 2 && under_way < state.wanted
     }
 
     /// Gives a look-up to the threads for names. False when there are none and none can be started.
@@ -223,26 +246,30 @@ impl Locked {
     /// # Safety
     /// `link` is the link of a waiting look-up, on no list.
     unsafe fn pass_on(&mut self, link: *const Link) -> bool {
+        if !self.rouse_for_names() {
+            return false;
+        }
+        // SAFETY: the caller's word; `start` initialised the list.
+        unsafe { list::push_back(&self.state().names, link) };
+        true
+    }
+
+    /// Has one more thread for names come, if that can be. False when there are none at all.
+    fn rouse_for_names(&mut self) -> bool {
         let state = self.state();
         if state.idle_name_threads > 0 {
             state.idle_name_threads -= 1;
             wake(&POOL.names_bed);
-        } else if state.name_threads < state.wanted {
+        } else if state.name_threads + state.looking_up < state.wanted {
             let place = (2 * state.wanted - 1 - state.name_threads) as usize;
             // SAFETY: the array has room for twice `wanted`; a thread for names needs no argument.
             let code = unsafe {
                 let thread = state.threads.add(place);
                 spawn(thread, STACK_SIZE, worker::look_up, ptr::null_mut())
             };
-            if code == 0 {
-                state.name_threads += 1;
-            } else if state.name_threads == 0 {
-                return false;
-            }
+            state.name_threads += u32::from(code == 0);
         }
-        // SAFETY: the caller's word; `start` initialised the list.
-        unsafe { list::push_back(&self.state().names, link) };
-        true
+        state.name_threads > 0
     }
 
     /// What a worker does next; `searching` says whether it counts as such, and is kept right.
@@ -287,19 +314,41 @@ impl Locked {
         }
     }
 
-    /// Gives the lock back, then tells the loop whose job is over, if it has to be told.
-    pub(super) fn unlock_and_ring(self, told: Option<Bell>) {
-        let Some(bell) = told else { return };
+    /// Gives the lock back, then tells the loop whose job is over, if it has to be told, and the one
+    /// that is owed it.
+    pub(super) fn unlock_and_ring(mut self, told: Option<Untold>) {
+        let owed = self.state().owed.take();
+        let bells = [owed, told].map(|loop_| loop_.and_then(Untold::post));
+        if bells.iter().all(Option::is_none) {
+            return;
+        }
         POOL.ringing.fetch_add(1, Ordering::Relaxed);
         drop(self);
-        bell.ring();
+        bells.into_iter().flatten().for_each(Bell::ring);
         // Release: who finds none ringing finds the loop told.
         POOL.ringing.fetch_sub(1, Ordering::Release);
     }
 
+    /// The same on the way to the next job: with one CPU, and with another worker about to come,
+    /// the loop is told later.
+    pub(super) fn unlock_and_owe(mut self, told: Option<Untold>) {
+        let later = POOL.searching.0.load(Ordering::Relaxed) > 0 && self.state().linger.is_alone();
+        match (later, told) {
+            (true, None) => {}
+            (true, told) if self.state().owed.is_none() => self.state().owed = told,
+            (_, told) => self.unlock_and_ring(told),
+        }
+    }
+
     /// A worker's job is over.
-    pub(super) fn leave_job(&mut self) {
-        self.state().busy -= 1;
+    pub(super) fn leave_job(&mut self, was_name: bool) {
+        let state = self.state();
+        state.busy -= 1;
+        state.looking_up -= u32::from(was_name);
+        // SAFETY: the list was initialised by `start`, under this lock.
+        if was_name && unsafe { !list::is_empty(&state.names) } {
+            self.rouse_for_names();
+        }
     }
 
     /// Learns from a worker that lingered.
@@ -449,19 +498,21 @@ pub(super) unsafe fn push(link: *const Link) {
     }
 }
 
-/// Hands in a look-up: it begins at once if a worker could begin it now, on a thread of its own.
+/// Hands in a look-up: it begins at once if a worker could begin it now, who does it himself or
+/// leaves it to a thread for names.
 ///
 /// # Safety
 /// As for [`push`].
 pub(super) unsafe fn push_name(link: *const Link) {
     let mut locked = Locked::take();
     locked.take_in();
+    let by_worker = locked.may_look_up();
     let state = locked.state();
     // SAFETY: the list was initialised by `start`; the caller's word on `link`.
     unsafe {
         let at_once = list::is_empty(&state.queue) && state.busy < state.workers;
         list::init(link);
-        if !at_once || !locked.pass_on(link) {
+        if !at_once || by_worker || !locked.pass_on(link) {
             list::push_back(&locked.state().queue, link);
             locked.tell_queue();
         }
@@ -494,9 +545,11 @@ pub(super) unsafe fn take_back(job: *mut uv__work) -> Option<bool> {
     Some(true)
 }
 
-/// Waits until no worker is in the middle of handing a job back.
-pub(super) fn settle() {
-    drop(Locked::take());
+/// Waits until no worker is in the middle of handing a job back, or has the loop of this handle in
+/// mind.
+pub(super) fn settle(handle: *const uv_async_t) {
+    let mut locked = Locked::take();
+    locked.state().owed.take_if(|owed| owed.is(handle));
 }
 
 /// Lets the workers finish the queue, and waits for their end. Nothing happens when none run.

@@ -11,24 +11,28 @@ fn take_name() {
     unsafe { libc::pthread_setname_np(libc::pthread_self(), c"libuv-worker".as_ptr()) };
 }
 
-/// A worker: any job but a look-up.
+/// A worker: any job, look-ups as long as that hinders no other.
 pub(super) unsafe extern "C" fn work(_: *mut c_void) {
     take_name();
     let mut searching = false;
-    let (mut over, mut lingered) = (None, None);
+    let (mut over, mut lingered) = (None::<Job>, None);
     loop {
         let mut locked = Locked::take();
-        if over.is_some() {
-            locked.leave_job();
+        if let Some(job) = &over {
+            locked.leave_job(job.is_name);
         }
         if let Some(found) = lingered.take() {
             locked.lingered(found);
         }
         // First what comes next, then the last job's end: who is told of the end, and hands in
         // another job at once, finds this worker searching and wakes nobody.
+        let came = searching;
         let step = locked.next(&mut searching);
         let told = over.take().and_then(Job::finish);
-        locked.unlock_and_ring(told);
+        match step {
+            Step::Run(..) if !came => locked.unlock_and_owe(told),
+            _ => locked.unlock_and_ring(told),
+        }
         match step {
             Step::Run(job, wake) => {
                 if wake {
