@@ -9,16 +9,11 @@
 //!   takes a job and leaves others behind wakes the next, so a batch costs one wake-up to hand in;
 //! - the loop that waits for the job is told outside of the lock.
 //!
-//! Look-ups of names may wait for the network for seconds, so they have threads of their own, as
-//! many as there are workers at most, each started when there is none to spare. A look-up waits for
-//! its turn like any other job, and goes to those threads when a worker would have begun it:
-//! what is behind it does not wait for it, and what libuv could still cancel can be cancelled. When
-//! nothing is behind it the worker does it himself, which spares a wake-up; half of the workers
-//! never do.
-//!
 //! On one CPU a loop that is told of a job's end takes the CPU from the worker who has the next job
 //! in hand. There the telling waits for the last job, or for the next worker, who has been woken by
 //! then and gets the CPU when the first one waits for something.
+
+mod names;
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -29,6 +24,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 
+pub(super) use self::names::{push_name, sleep_for_names};
 use super::size::workers_wanted;
 use super::{Bell, Job, Untold, worker};
 use crate::abi::*;
@@ -231,47 +227,6 @@ impl Locked {
         }
     }
 
-    /// Whether a worker may do a look-up himself: enough others are left, no other job waits for
-    /// one, and no more look-ups are under way than there are workers.
-    fn may_look_up(&mut self) -> bool {
-        let state = self.state();
-        // SAFETY: the list was initialised by `start`, under this lock.
-        let is_last = POOL.inbox.0.is_empty() && unsafe { list::is_empty(&state.queue) };
-        let under_way = state.looking_up + state.name_threads - state.idle_name_threads;
-        is_last && state.looking_up < state.workers / 2 && under_way < state.wanted
-    }
-
-    /// Gives a look-up to the threads for names. False when there are none and none can be started.
-    ///
-    /// # Safety
-    /// `link` is the link of a waiting look-up, on no list.
-    unsafe fn pass_on(&mut self, link: *const Link) -> bool {
-        if !self.rouse_for_names() {
-            return false;
-        }
-        // SAFETY: the caller's word; `start` initialised the list.
-        unsafe { list::push_back(&self.state().names, link) };
-        true
-    }
-
-    /// Has one more thread for names come, if that can be. False when there are none at all.
-    fn rouse_for_names(&mut self) -> bool {
-        let state = self.state();
-        if state.idle_name_threads > 0 {
-            state.idle_name_threads -= 1;
-            wake(&POOL.names_bed);
-        } else if state.name_threads + state.looking_up < state.wanted {
-            let place = (2 * state.wanted - 1 - state.name_threads) as usize;
-            // SAFETY: the array has room for twice `wanted`; a thread for names needs no argument.
-            let code = unsafe {
-                let thread = state.threads.add(place);
-                spawn(thread, STACK_SIZE, worker::look_up, ptr::null_mut())
-            };
-            state.name_threads += u32::from(code == 0);
-        }
-        state.name_threads > 0
-    }
-
     /// What a worker does next; `searching` says whether it counts as such, and is kept right.
     pub(super) fn next(&mut self, searching: &mut bool) -> Step {
         // Not below 0: the pool's end wakes workers without counting them.
@@ -355,22 +310,6 @@ impl Locked {
     pub(super) fn lingered(&mut self, found: bool) {
         self.state().linger.waited(found);
     }
-
-    /// What a thread for names does next; `None`: it ends.
-    pub(super) fn next_name(&mut self) -> Option<Step> {
-        let state = self.state();
-        // SAFETY: the list holds the links of look-ups that are still waiting.
-        unsafe {
-            if let Some(link) = list::pop_front(&state.names) {
-                return Some(Step::Run(Job::start(link), false));
-            }
-        }
-        if state.names_stop {
-            return None;
-        }
-        state.idle_name_threads += 1;
-        Some(Step::Sleep)
-    }
 }
 
 impl Drop for Locked {
@@ -402,10 +341,6 @@ pub(super) fn wake_worker() {
 
 pub(super) fn sleep() {
     lie_down(&POOL.bed);
-}
-
-pub(super) fn sleep_for_names() {
-    lie_down(&POOL.names_bed);
 }
 
 /// Watches for jobs for `budget_ns` at most. True as soon as there is one.
@@ -491,32 +426,6 @@ pub(super) unsafe fn push(link: *const Link) {
         return;
     }
     let mut locked = Locked::take();
-    let wake = locked.needs_wake();
-    drop(locked);
-    if wake {
-        wake_worker();
-    }
-}
-
-/// Hands in a look-up: it begins at once if a worker could begin it now, who does it himself or
-/// leaves it to a thread for names.
-///
-/// # Safety
-/// As for [`push`].
-pub(super) unsafe fn push_name(link: *const Link) {
-    let mut locked = Locked::take();
-    locked.take_in();
-    let by_worker = locked.may_look_up();
-    let state = locked.state();
-    // SAFETY: the list was initialised by `start`; the caller's word on `link`.
-    unsafe {
-        let at_once = list::is_empty(&state.queue) && state.busy < state.workers;
-        list::init(link);
-        if !at_once || by_worker || !locked.pass_on(link) {
-            list::push_back(&locked.state().queue, link);
-            locked.tell_queue();
-        }
-    }
     let wake = locked.needs_wake();
     drop(locked);
     if wake {
