@@ -35,6 +35,7 @@ static void name(uv_loop_t *loop) {
   NEED(uv_read_start(S(&t), on_alloc, on_read));
   NEED(write(fds[1], "x", 1));
   NEED(uv_run(loop, UV_RUN_DEFAULT));
+  close(fds[1]);
   printf("backend %s\n", uvring_loop_backend_name(loop));
 }
 

@@ -177,6 +177,7 @@ static void names(uv_loop_t *loop) {
                               INT_MAX};
 
   (void) loop;
+  ends_libuv_leaves(ENDS_HEAP); /* the texts of unknown numbers */
   for (i = -2; i <= UV_HANDLE_TYPE_MAX + 1; i++) {
     SHOW(i);
     TEXT(uv_handle_type_name((uv_handle_type) i));
@@ -375,15 +376,16 @@ static void async(uv_loop_t *loop) {
 
 static void poll(uv_loop_t *loop) {
   static uv_poll_t p, q;
-  int fds[2], file, folder, null, fd = -5;
+  FILE *file = tmpfile();
+  int fds[2], folder, null, fd = -5;
 
   SHOW(uv_poll_init(loop, &p, -1));
   SHOW(uv_poll_init(loop, &p, -12345));
   SHOW(uv_poll_init(loop, &p, INT_MIN));
   SHOW(uv_poll_init(loop, &p, 1 << 20));
   SHOW(uv_poll_init(loop, &p, INT_MAX));
-  file = fileno(tmpfile());
-  SHOW(uv_poll_init(loop, &p, file));
+  NEED(file == NULL ? -1 : 0);
+  SHOW(uv_poll_init(loop, &p, fileno(file)));
   folder = open("/", O_RDONLY | O_DIRECTORY);
   SHOW(uv_poll_init(loop, &p, folder));
   null = open("/dev/null", O_RDWR);
@@ -414,6 +416,9 @@ static void poll(uv_loop_t *loop) {
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   close(fds[1]);
   SHOW(uv_poll_init(loop, &q, fds[1]));
+  fclose(file);
+  close(folder);
+  close(null);
 }
 
 int main(int argc, char **argv) {

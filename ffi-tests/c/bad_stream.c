@@ -226,9 +226,10 @@ static void options(uv_loop_t *loop) {
 }
 
 static void open_bad(uv_loop_t *loop) {
-  static uv_tcp_t t, u, w;
+  static uv_tcp_t t, t2, u, w, w2;
   static uv_write_t write;
-  int fds[2], pair[2], file, udp;
+  FILE *file = tmpfile();
+  int fds[2], pair[2], udp, fd;
   uv_buf_t buf = uv_buf_init("x", 1);
 
   NEED(uv_tcp_init(loop, &t));
@@ -248,17 +249,19 @@ static void open_bad(uv_loop_t *loop) {
   uv_run(loop, UV_RUN_NOWAIT);
   NEED(uv_tcp_init(loop, &w));
   SHOW(uv_tcp_open(&w, fds[0]));
-  file = fileno(tmpfile());
-  SHOW(uv_tcp_open(&w, file));
+  NEED(file == NULL ? -1 : 0);
+  NEED(fd = dup(fileno(file)));
+  fclose(file);
+  SHOW(uv_tcp_open(&w, fd));
   NEED(uv_socketpair(SOCK_STREAM, 0, pair, 0, 0));
-  NEED(uv_tcp_init(loop, &w));
-  SHOW(uv_tcp_open(&w, pair[0]));
-  SHOW(uv_try_write(S(&w), &buf, 1));
+  NEED(uv_tcp_init(loop, &w2));
+  SHOW(uv_tcp_open(&w2, pair[0]));
+  SHOW(uv_try_write(S(&w2), &buf, 1));
   udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  NEED(uv_tcp_init(loop, &t));
-  SHOW(uv_tcp_open(&t, udp));
-  SHOW(uv_try_write(S(&t), &buf, 1));
-  SHOW(uv_write(&write, S(&t), &buf, 1, on_write));
+  NEED(uv_tcp_init(loop, &t2));
+  SHOW(uv_tcp_open(&t2, udp));
+  SHOW(uv_try_write(S(&t2), &buf, 1));
+  SHOW(uv_write(&write, S(&t2), &buf, 1, on_write));
   uv_run(loop, UV_RUN_NOWAIT);
   close(fds[1]);
   close(pair[1]);
@@ -268,12 +271,18 @@ static void open_bad(uv_loop_t *loop) {
   SHOW(uv_socketpair(SOCK_STREAM, 0, fds, 0x7fff, 0));
   SHOW(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
   SHOW(fcntl(fds[1], F_GETFL) & O_NONBLOCK);
+  close(fds[0]);
+  close(fds[1]);
   SHOW(uv_socketpair(SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, 0));
   SHOW(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
   SHOW(fcntl(fds[1], F_GETFL) & O_NONBLOCK);
   SHOW(fcntl(fds[1], F_GETFD));
+  close(fds[0]);
+  close(fds[1]);
   SHOW(uv_socketpair(SOCK_DGRAM, 0, fds, 0, UV_NONBLOCK_PIPE));
   SHOW(fcntl(fds[1], F_GETFL) & O_NONBLOCK);
+  close(fds[0]);
+  close(fds[1]);
 }
 
 static void listen_bad(uv_loop_t *loop) {

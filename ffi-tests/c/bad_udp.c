@@ -34,6 +34,7 @@ static void init_udp(uv_loop_t *loop) {
   static const unsigned flags[] = {AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX, 255,
                                    0x100,     AF_INET | UV_UDP_RECVMMSG,
                                    0x10000,   UINT_MAX};
+  FILE *file = tmpfile();
   size_t i;
 
   for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -50,7 +51,9 @@ static void init_udp(uv_loop_t *loop) {
   NEED(uv_udp_init(loop, &u));
   SHOW(uv_udp_open(&u, -1));
   SHOW(uv_udp_open(&u, INT_MAX));
-  SHOW(uv_udp_open(&u, fileno(tmpfile())));
+  NEED(file == NULL ? -1 : 0);
+  SHOW(uv_udp_open(&u, fileno(file)));
+  fclose(file);
 }
 
 static void bind_udp(uv_loop_t *loop) {

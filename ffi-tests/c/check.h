@@ -13,9 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
+
+#include "ends.h"
 
 /* Print an expression and its value; a negative one with libuv's name for it. */
 #define SHOW(expr) check_show(#expr, (long long) (expr))
@@ -42,8 +45,11 @@ struct section {
 };
 
 static inline void check_show(const char *what, long long value) {
+  char name[64]; /* uv_err_name allocates for numbers it does not know */
+
   if (value < 0 && value > -4096)
-    printf("%s = %s\n", what, uv_err_name((int) value));
+    printf("%s = %s\n", what,
+           uv_err_name_r((int) value, name, sizeof(name)));
   else
     printf("%s = %lld\n", what, value);
 }
@@ -79,22 +85,35 @@ static inline int check_usage(int argc, char **argv, const void *table,
   return 0;
 }
 
+/* Before a section. */
+static inline void check_begin(void) {
+  /* What was printed before a crash must be seen. */
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  signal(SIGPIPE, SIG_IGN);
+  alarm(30);
+  ends_begin();
+}
+
+/* After a section and the last of its loops: the exit status. */
+static inline int check_finish(const char *name) {
+  if (!ends_are_met())
+    return 1;
+  printf("end of %s\n", name);
+  return 0;
+}
+
 static inline int check_main(int argc, char **argv,
                              const struct section *table) {
   const struct section *sections = table;
   uv_loop_t loop;
 
-  /* What was printed before a crash must be seen. */
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  signal(SIGPIPE, SIG_IGN);
-  alarm(30);
   for (; argc == 2 && table->name != NULL; table++) {
     if (strcmp(table->name, argv[1]) == 0) {
+      check_begin();
       NEED(uv_loop_init(&loop));
       table->run(&loop);
       check_end(&loop);
-      printf("end of %s\n", table->name);
-      return 0;
+      return check_finish(table->name);
     }
   }
   return check_usage(argc, argv, sections, sizeof(*sections));
@@ -134,6 +153,38 @@ static inline void check_tcp_pair(int fds[2]) {
   fds[1] = accept(listener, NULL, NULL);
   NEED(fds[1]);
   close(listener);
+}
+
+/* Descriptors that are taken so that few are left. */
+struct check_crowd {
+  struct rlimit limit;
+  int fds[60], count;
+};
+
+static inline void check_leave(struct check_crowd *crowd) {
+  NEED(crowd->count > 0 ? 0 : -1);
+  close(crowd->fds[--crowd->count]);
+}
+
+/* From now on only `spare` descriptors are left, and one more for each
+ * check_leave. */
+static inline void check_crowd(struct check_crowd *crowd, int spare) {
+  struct rlimit few;
+
+  NEED(getrlimit(RLIMIT_NOFILE, &crowd->limit));
+  for (crowd->count = 0; crowd->count < 60; crowd->count++) /* fills all gaps */
+    NEED(crowd->fds[crowd->count] = fcntl(0, F_DUPFD_CLOEXEC, 0));
+  few = crowd->limit;
+  few.rlim_cur = (rlim_t) crowd->fds[59] + 1;
+  NEED(setrlimit(RLIMIT_NOFILE, &few));
+  while (spare-- > 0)
+    check_leave(crowd);
+}
+
+static inline void check_disperse(struct check_crowd *crowd) {
+  NEED(setrlimit(RLIMIT_NOFILE, &crowd->limit));
+  while (crowd->count > 0)
+    check_leave(crowd);
 }
 
 /* Run turns until `*flag` is at least `want`, at most `turns` of them. */

@@ -88,7 +88,7 @@ static void swapped(uv_loop_t *loop) {
                   "test -c /dev/fd/1 || exit 2; exit 0",
                   NULL};
   uv_process_options_t options = {0};
-  int first[2], second[2];
+  int first[2], second[2], i;
 
   NEED(pipe(first));
   NEED(pipe(second));
@@ -105,6 +105,11 @@ static void swapped(uv_loop_t *loop) {
   options.stdio = stdio;
   options.stdio_count = 32;
   start(loop, &options);
+  for (i = 0; i < 2; i++) {
+    close(first[i]);
+    close(second[i]);
+    close(30 + i);
+  }
 }
 
 static void bad_stdio(uv_loop_t *loop) {

@@ -3,8 +3,6 @@
  * A handle whose start failed is not closed: libuv took it off its list
  * already, and would do so twice. */
 #include "check.h"
-#include <dirent.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 enum { MANY = 300 };
@@ -17,17 +15,6 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int signum) {
   exits++;
   sum += (int) status + 1000 * signum;
   uv_close(H(process), on_close);
-}
-
-static int descriptors(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  int count = 0;
-
-  NEED(dir == NULL ? -1 : 0);
-  while (readdir(dir) != NULL)
-    count++;
-  closedir(dir);
-  return count;
 }
 
 static int start(uv_loop_t *loop, uv_process_t *process, const char *script,
@@ -53,7 +40,7 @@ static void many(uv_loop_t *loop) {
   NEED(start(loop, &processes[0], "exit 0", NULL, 0));
   check_run_until(loop, &exits, 1, 100);
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
-  before = descriptors();
+  before = ends_open_fds();
   exits = sum = 0;
   stdio[0].flags = UV_INHERIT_FD;
   stdio[0].data.fd = gate[0];
@@ -68,7 +55,7 @@ static void many(uv_loop_t *loop) {
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   SHOW(exits);
   SHOW(sum);
-  SHOW(descriptors() - before);
+  SHOW(ends_open_fds() - before);
   SHOW(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
   close(gate[0]);
 }
@@ -77,6 +64,7 @@ static void many(uv_loop_t *loop) {
  * some handles are closed before their child ends. */
 static void mixed(uv_loop_t *loop) {
   char script[64];
+  pid_t early[3];
   int i;
 
   for (i = 0; i < 30; i++) {
@@ -85,30 +73,29 @@ static void mixed(uv_loop_t *loop) {
   }
   for (i = 4; i < 30; i += 5)
     SHOW(uv_process_kill(&processes[i], i % 2 ? SIGTERM : SIGKILL));
-  for (i = 0; i < 30; i += 10)
+  for (i = 0; i < 30; i += 10) {
+    early[i / 10] = processes[i].pid;
     uv_close(H(&processes[i]), on_close);
+  }
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   SHOW(exits);
   SHOW(sum);
   SHOW(uv_process_kill(&processes[1], SIGTERM));
+  for (i = 0; i < 30; i += 10) /* whose handle is closed, nobody waits for */
+    NEED(waitpid(early[i / 10], NULL, 0));
 }
 
 /* No descriptors left: whatever is missing, nothing is started or kept. */
 static void no_descriptors(uv_loop_t *loop) {
   static uv_pipe_t pipes[3];
   uv_stdio_container_t stdio[3];
-  struct rlimit all, few;
-  int i, top = 0, spare, started = 0, code, refused = 0;
+  struct check_crowd crowd;
+  int i, spare, started = 0, code, refused = 0;
 
   NEED(start(loop, &processes[0], "exit 0", NULL, 0));
   check_run_until(loop, &exits, 1, 100);
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
-  NEED(getrlimit(RLIMIT_NOFILE, &all));
-  for (i = 0; i < 60; i++) /* no gaps below */
-    NEED(top = dup(0));
-  few = all;
-  few.rlim_cur = (rlim_t) top + 1;
-  NEED(setrlimit(RLIMIT_NOFILE, &few));
+  check_crowd(&crowd, 0);
   for (spare = 0; spare < 14; spare++) {
     exits = 0;
     for (i = 0; i < 3; i++) {
@@ -128,14 +115,12 @@ static void no_descriptors(uv_loop_t *loop) {
     for (i = 0; i < 3; i++)
       uv_close(H(&pipes[i]), NULL);
     uv_run(loop, UV_RUN_DEFAULT);
-    close(top - spare);
+    check_leave(&crowd);
   }
   SHOW(started > 0);
   SHOW(refused > 5);
   SHOW(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
-  NEED(setrlimit(RLIMIT_NOFILE, &all));
-  for (i = 14; i < 60; i++)
-    close(top - i);
+  check_disperse(&crowd);
 }
 
 /* The child's half fails before there is a program: told at once. */
@@ -144,7 +129,7 @@ static void before_exec(uv_loop_t *loop) {
   static uv_process_t process;
   uv_process_options_t options = {0};
   uv_stdio_container_t stdio[2];
-  int before = descriptors(), i;
+  int before = ends_open_fds(), i;
 
   options.file = "/bin/true";
   options.args = args;
@@ -170,7 +155,7 @@ static void before_exec(uv_loop_t *loop) {
   SHOW(uv_spawn(loop, &process, &options));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   SHOW(exits);
-  SHOW(descriptors() - before);
+  SHOW(ends_open_fds() - before);
   SHOW(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 

@@ -34,7 +34,7 @@ static uv_process_t child;
 static uv_work_t work;
 static uv_fs_t fs;
 
-static int tcp_fds[2], duct_fds[2], poll_fds[2], terminal;
+static int tcp_fds[2], duct_fds[2], poll_fds[2], terminal, terminal_far;
 static struct sockaddr_in udp_address;
 static char folder[64], file[80];
 
@@ -119,7 +119,7 @@ static void open_terminal(uv_loop_t *loop) {
   NEED(-grantpt(terminal));
   NEED(-unlockpt(terminal));
   NEED(fd = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC));
-  NEED(uv_tty_init(loop, &tty, fd, 0));
+  NEED(uv_tty_init(loop, &tty, terminal_far = fd, 0));
   NEED(uv_tty_set_mode(&tty, UV_TTY_MODE_RAW));
   NEED(uv_read_start(S(&tty), on_alloc, on_read));
 }
@@ -225,8 +225,10 @@ static void cleanup(void) {
   NEED(rmdir(folder));
   close(tcp_fds[1]);
   close(duct_fds[1]);
+  close(poll_fds[0]);
   close(poll_fds[1]);
   close(terminal);
+  close(terminal_far); /* the handle has it opened anew */
 }
 
 static void end_of(pid_t pid) {

@@ -1,7 +1,6 @@
 /* Handles passed along on ipc pipes: sent, received, queued, refused. */
 #include "check.h"
 #include <dirent.h>
-#include <sys/resource.h>
 
 static void on_write(uv_write_t *req, int status) {
   printf("written: %s, %zu bytes\n", status == 0 ? "0" : uv_err_name(status),
@@ -416,8 +415,8 @@ static void unwanted(uv_loop_t *loop) {
 /* No descriptors left in the middle of a message. */
 static void no_descriptors(uv_loop_t *loop) {
   static uv_pipe_t p;
-  struct rlimit all, few;
-  int far, fd = socket(AF_INET, SOCK_STREAM, 0), top = 0, before, i;
+  struct check_crowd crowd;
+  int far, fd = socket(AF_INET, SOCK_STREAM, 0), before;
 
   far = channel(loop, &p, 1);
   before = open_sockets();
@@ -425,19 +424,10 @@ static void no_descriptors(uv_loop_t *loop) {
   uv_run(loop, UV_RUN_NOWAIT);
   pass(far, fd, 20, "message", 7);
   pass(far, fd, 20, "message", 7);
-  NEED(getrlimit(RLIMIT_NOFILE, &all));
-  few = all;
-  for (i = 0; i < 60; i++) /* no gaps below */
-    top = dup(0);
-  for (i = 0; i < 5; i++)
-    close(top - i);
-  few.rlim_cur = (rlim_t) top + 1;
-  NEED(setrlimit(RLIMIT_NOFILE, &few));
+  check_crowd(&crowd, 5);
   accept_all = 0;
   uv_run(loop, UV_RUN_NOWAIT);
-  NEED(setrlimit(RLIMIT_NOFILE, &all));
-  for (i = 5; i < 60; i++)
-    close(top - i);
+  check_disperse(&crowd);
   SHOW(open_sockets() - before);
   pass(far, fd, 20, "message", 7);
   close(far);
@@ -449,14 +439,6 @@ static void no_descriptors(uv_loop_t *loop) {
 }
 
 /* No memory for the queue: what came is closed, and the program is told. */
-static int refuse;
-static void *my_malloc(size_t size) { return refuse ? NULL : malloc(size); }
-static void *my_realloc(void *p, size_t size) {
-  return refuse ? NULL : realloc(p, size);
-}
-static void *my_calloc(size_t n, size_t size) {
-  return refuse ? NULL : calloc(n, size);
-}
 static void no_memory(uv_loop_t *unused) {
   static uv_pipe_t p;
   uv_loop_t loop;
@@ -469,9 +451,9 @@ static void no_memory(uv_loop_t *unused) {
   NEED(uv_read_start(S(&p), on_small_alloc, on_ipc));
   uv_run(&loop, UV_RUN_NOWAIT);
   pass(far, fd, 5, "message", 7);
-  refuse = 1;
+  heap_arm(1, 1);
   uv_run(&loop, UV_RUN_NOWAIT);
-  refuse = 0;
+  heap_disarm();
   uv_close(H(&p), NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
   close(far);
@@ -526,6 +508,5 @@ int main(int argc, char **argv) {
       {"no_memory", no_memory},       {"flood", flood},
       {NULL, NULL}};
 
-  uv_replace_allocator(my_malloc, my_realloc, my_calloc, free);
   return check_main(argc, argv, table);
 }

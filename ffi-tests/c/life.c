@@ -317,37 +317,6 @@ static void forked_idler(void) {
 
 /* ---- the allocator ---------------------------------------------------- */
 
-static size_t blocks, allocations;
-
-static void *count_malloc(size_t size) {
-  void *p = malloc(size);
-
-  __atomic_add_fetch(&blocks, p != NULL, __ATOMIC_RELAXED);
-  __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
-  return p;
-}
-static void *count_calloc(size_t n, size_t size) {
-  void *p = calloc(n, size);
-
-  __atomic_add_fetch(&blocks, p != NULL, __ATOMIC_RELAXED);
-  return p;
-}
-static void count_free(void *p) {
-  __atomic_sub_fetch(&blocks, p != NULL, __ATOMIC_RELAXED);
-  free(p);
-}
-static void *count_realloc(void *p, size_t size) {
-  void *fresh;
-
-  if (p != NULL && size == 0) {
-    count_free(p);
-    return NULL;
-  }
-  fresh = realloc(p, size);
-  __atomic_add_fetch(&blocks, p == NULL && fresh != NULL, __ATOMIC_RELAXED);
-  return fresh;
-}
-
 static void stop_timer(uv_timer_t *t) { uv_timer_stop(t); }
 static void stop_poll(uv_poll_t *p, int status, int events) {
   (void) status;
@@ -409,12 +378,12 @@ static void use_much(uv_loop_t *l) {
 static void allocator(void) {
   uv_loop_t *made;
 
-  SHOW(uv_replace_allocator(NULL, count_realloc, count_calloc, count_free));
-  SHOW(uv_replace_allocator(count_malloc, NULL, count_calloc, count_free));
-  SHOW(uv_replace_allocator(count_malloc, count_realloc, NULL, count_free));
-  SHOW(uv_replace_allocator(count_malloc, count_realloc, count_calloc, NULL));
-  SHOW(uv_replace_allocator(count_malloc, count_realloc, count_calloc,
-                            count_free));
+  SHOW(uv_replace_allocator(NULL, heap_realloc, heap_calloc, heap_free));
+  SHOW(uv_replace_allocator(heap_malloc, NULL, heap_calloc, heap_free));
+  SHOW(uv_replace_allocator(heap_malloc, heap_realloc, NULL, heap_free));
+  SHOW(uv_replace_allocator(heap_malloc, heap_realloc, heap_calloc, NULL));
+  SHOW(uv_replace_allocator(heap_malloc, heap_realloc, heap_calloc,
+                            heap_free));
   NEED(uv_loop_init(&loop));
   use_much(&loop);
   SHOW(uv_loop_close(&loop));
@@ -426,8 +395,8 @@ static void allocator(void) {
   SHOW(uv_loop_close(uv_default_loop()));
   uv_library_shutdown();
   uv_library_shutdown();
-  SHOW(blocks);
-  SHOW(allocations > 0);
+  SHOW(heap.blocks);
+  SHOW(heap.left < LONG_MAX);
 }
 
 /* ---- many loops, many threads ----------------------------------------- */
@@ -521,14 +490,11 @@ int main(int argc, char **argv) {
                {"ringers", ringers},     {NULL, NULL}};
   int i;
 
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  signal(SIGPIPE, SIG_IGN);
-  alarm(30);
   for (i = 0; argc == 2 && table[i].name != NULL; i++) {
     if (strcmp(table[i].name, argv[1]) == 0) {
+      check_begin();
       table[i].run();
-      printf("end of %s\n", table[i].name);
-      return 0;
+      return check_finish(table[i].name);
     }
   }
   return check_usage(argc, argv, table, sizeof(table[0]));

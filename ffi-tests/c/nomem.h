@@ -9,83 +9,10 @@
 
 #include "check.h"
 
-#include <dirent.h>
-#include <malloc.h>
-
 #define MOST 64 /* Failing calls in a row before we call it endless. */
-
-static struct {
-  long left;     /* Allocations until the first that fails. */
-  int forever;   /* Those after it fail as well. */
-  int hits;      /* How many failed. */
-  long blocks;   /* Blocks that are out. */
-  long bytes;
-} heap = {LONG_MAX, 0, 0, 0, 0};
 
 /* The loop whose counters a failed call must not change. */
 static uv_loop_t *watched;
-
-#define ADD(place, n) __atomic_add_fetch(&(place), (n), __ATOMIC_SEQ_CST)
-
-static int heap_refuses(void) {
-  long left = ADD(heap.left, -1);
-
-  if (left > 0 || (left < 0 && !heap.forever))
-    return 0;
-  ADD(heap.hits, 1);
-  return 1;
-}
-
-static void heap_count(void *p, int sign) {
-  if (p != NULL) {
-    ADD(heap.blocks, sign);
-    ADD(heap.bytes, sign * (long) malloc_usable_size(p));
-  }
-}
-
-static void *heap_malloc(size_t size) {
-  void *p = heap_refuses() ? NULL : malloc(size);
-
-  heap_count(p, 1);
-  return p;
-}
-
-static void *heap_calloc(size_t n, size_t size) {
-  void *p = heap_refuses() ? NULL : calloc(n, size);
-
-  heap_count(p, 1);
-  return p;
-}
-
-static void heap_free(void *p) {
-  heap_count(p, -1);
-  free(p);
-}
-
-static void *heap_realloc(void *old, size_t size) {
-  void *p;
-
-  if (old != NULL && size == 0) {
-    heap_free(old);
-    return NULL;
-  }
-  if (heap_refuses())
-    return NULL;
-  heap_count(old, -1);
-  p = realloc(old, size);
-  heap_count(p == NULL ? old : p, 1);
-  return p;
-}
-
-static int count_fds(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  int n = 0;
-
-  while (readdir(dir) != NULL)
-    n++;
-  closedir(dir);
-  return n;
-}
 
 struct state {
   long blocks;
@@ -94,7 +21,7 @@ struct state {
 
 static struct state look(void) {
   struct state s = {__atomic_load_n(&heap.blocks, __ATOMIC_SEQ_CST),
-                    count_fds(), 0, 0};
+                    ends_open_fds(), 0, 0};
 
   if (watched != NULL) {
     s.handles = (int) watched->active_handles;
@@ -127,16 +54,6 @@ static int judge(const char *what, long n, struct state before, int grown) {
   return 1;
 }
 
-static void arm(long n, int forever) {
-  heap.hits = 0;
-  heap.forever = forever;
-  __atomic_store_n(&heap.left, n, __ATOMIC_SEQ_CST);
-}
-
-static void disarm(void) {
-  __atomic_store_n(&heap.left, LONG_MAX, __ATOMIC_SEQ_CST);
-}
-
 /* The body of TRY: `call` is made with allocation `n` failing, and then with
  * `n` and all after it failing, for n = 1, 2, ... A call may do with less: it
  * succeeds although one failed. Then `undo` takes it back. */
@@ -146,9 +63,9 @@ static void disarm(void) {
     int grown_ = 0, round_ = 0, forever_ = 1, without_ = 0;                    \
     for (; round_ < MOST; round_++) {                                          \
       struct state before_ = look();                                           \
-      arm(n_, forever_);                                                       \
+      heap_arm(n_, forever_);                                                       \
       result_ = (long) (call);                                                 \
-      disarm();                                                                \
+      heap_disarm();                                                                \
       if (heap.hits == 0)                                                      \
         break;                                                                 \
       points_++;                                                               \
@@ -202,13 +119,12 @@ struct scene {
 static int nomem_main(int argc, char **argv, const struct scene *table) {
   const struct scene *all = table;
   uv_loop_t loop;
-  int fds, bare;
+  int bare;
 
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGPIPE, SIG_IGN);
   alarm(60);
-  NEED(uv_replace_allocator(heap_malloc, heap_realloc, heap_calloc, heap_free));
-  fds = count_fds();
+  ends_begin();
   for (; argc == 2 && table->name != NULL; table++) {
     if (strcmp(table->name, argv[1]) != 0)
       continue;
@@ -221,13 +137,7 @@ static int nomem_main(int argc, char **argv, const struct scene *table) {
     table->run(bare ? NULL : &loop);
     if (!bare)
       check_end(&loop);
-    uv_library_shutdown();
-    if (heap.blocks != 0 || heap.bytes != 0)
-      wrong(scene, 0, "blocks at the end", heap.blocks, 0);
-    if (count_fds() != fds)
-      wrong(scene, 0, "descriptors at the end", count_fds(), fds);
-    printf("end of %s\n", scene);
-    return 0;
+    return check_finish(scene);
   }
   return check_usage(argc, argv, all, sizeof(*all));
 }

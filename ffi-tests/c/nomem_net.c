@@ -160,10 +160,10 @@ static void full(uv_loop_t *loop) {
   while (uv_try_write(S(&client), &one, 1) > 0)
     continue;
   calls = 0;
-  arm(1, 1);
+  heap_arm(1, 1);
   code = uv_write(&req, S(&client), &one, 1, on_write);
   uv_run(loop, UV_RUN_NOWAIT);
-  disarm();
+  heap_disarm();
   if (code == 0 && calls == 1)
     code = outcome;
   printf("try uv_write into a full socket: %d points\n", heap.hits);
@@ -272,9 +272,9 @@ static void rights(uv_loop_t *loop) {
     NEED(uv_read_start(S(&p), on_alloc, on_ipc));
     pass(fds[1], fds[1]);
     if (failing)
-      arm(1, 1);
+      heap_arm(1, 1);
     run_calls(loop, 0);
-    disarm();
+    heap_disarm();
     SHOW(heap.hits);
     SHOW(outcome);
     SHOW(uv_pipe_pending_count(&p));

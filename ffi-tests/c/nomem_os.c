@@ -50,13 +50,13 @@ static void texts(uv_loop_t *unused) {
   TEXT(made);
   SHOW(length);
   heap_free(made);
-  arm(1, 1);
+  heap_arm(1, 1);
   TEXT(uv_strerror(-4711));
   printf("try uv_strerror: %d points\n", heap.hits);
-  arm(1, 1);
+  heap_arm(1, 1);
   TEXT(uv_err_name(-4712));
   printf("try uv_err_name: %d points\n", heap.hits);
-  disarm();
+  heap_disarm();
   TEXT(uv_strerror(-4711));
   TEXT(uv_err_name(-4712));
 }
@@ -66,17 +66,17 @@ static void libraries(uv_loop_t *unused) {
   void *symbol;
 
   (void) unused;
-  arm(1, 1);
+  heap_arm(1, 1);
   SHOW(uv_dlopen("/no/such/library", &lib));
-  disarm();
+  heap_disarm();
   printf("try uv_dlopen: %d points\n", heap.hits);
   SHOW(uv_dlerror(&lib) != NULL);
   uv_dlclose(&lib);
   NEED(uv_dlopen("libc.so.6", &lib));
   TRY(uv_dlsym(&lib, "malloc", &symbol));
-  arm(1, 1);
+  heap_arm(1, 1);
   SHOW(uv_dlsym(&lib, "no_such_symbol", &symbol));
-  disarm();
+  heap_disarm();
   printf("try uv_dlsym: %d points\n", heap.hits);
   SHOW(uv_dlerror(&lib) != NULL);
   SHOW(uv_dlsym(&lib, "malloc", &symbol));
@@ -90,9 +90,9 @@ static void titles(uv_loop_t *unused) {
   char title[256];
 
   (void) unused;
-  arm(1, 1);
+  heap_arm(1, 1);
   SHOW(uv_setup_args(argument_count, arguments) == arguments);
-  disarm();
+  heap_disarm();
   printf("try uv_setup_args: %d points\n", heap.hits);
   SHOW(uv_set_process_title("new"));
   TRY((uv_setup_args(argument_count, arguments) == arguments) * UV_ENOMEM);

@@ -479,6 +479,8 @@ static void close_in(uv_loop_t *loop) {
   NEED(uv_poll_start(&pa, UV_WRITABLE, cpoll));
   NEED(uv_poll_start(&pb, UV_WRITABLE, cpoll));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
+  close(fds[0]);
+  close(fds[1]);
 
   check_tcp_pair(more);
   NEED(uv_tcp_init(loop, &sa));

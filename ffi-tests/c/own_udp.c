@@ -261,6 +261,7 @@ static void gso(uv_loop_t *loop) {
   rc = try_one(&u, bytes, sizeof(bytes), &opts);
   if (rc == UV_ENOTSUP) {
     puts("skipped: this kernel cuts no UDP segments");
+    close(fd);
     return;
   }
   MUST(rc == 1);

@@ -253,7 +253,7 @@ static void connect_bad(uv_loop_t *loop) {
   uv_buf_t buf = uv_buf_init("hello", 5);
   size_t size = 0;
   char name[8];
-  int fd, i;
+  int waiting[4], fd, i;
 
   enter();
   close(open("file", O_CREAT | O_WRONLY, 0600));
@@ -297,7 +297,7 @@ static void connect_bad(uv_loop_t *loop) {
     connect_one(loop, &q, "server");
     fd = -1;
     uv_fileno(H(&q), &fd);
-    fd = dup(fd); /* stays in the listener's queue */
+    waiting[i] = dup(fd); /* stays in the listener's queue */
     uv_close(H(&q), NULL);
     uv_run(loop, UV_RUN_DEFAULT);
   }
@@ -307,6 +307,8 @@ static void connect_bad(uv_loop_t *loop) {
   uv_run(loop, UV_RUN_DEFAULT);
   uv_close(H(&server), NULL);
   uv_run(loop, UV_RUN_DEFAULT);
+  for (i = 0; i < 4; i++)
+    close(waiting[i]);
   unlink("file");
   leave();
 }

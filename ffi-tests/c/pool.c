@@ -1,7 +1,6 @@
 /* The thread pool: how many threads, what can be cancelled, fork, the end of
  * the library, memory that runs out, and what it costs to do nothing. */
 #include "check.h"
-#include "counting.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -263,17 +262,17 @@ static int with_blocks(long n, int random) {
   static uv_random_t req;
   static char bytes[600];
   uv_loop_t own;
-  long before = blocks;
+  long before = heap.blocks;
   int rc;
 
   alarm(10);
   NEED(uv_loop_init(&own));
-  left = n;
+  heap_arm(n + 1, 1);
   if (random)
     rc = uv_random(&own, &req, bytes, sizeof(bytes), 0, on_random);
   else
     rc = uv_queue_work(&own, &tasks[0].req, run_task, after_task);
-  left = LONG_MAX;
+  heap_disarm();
   NEED(uv_run(&own, UV_RUN_DEFAULT));
   if (rc == 0)
     SHOW(random ? random_status : tasks[0].after);
@@ -281,8 +280,8 @@ static int with_blocks(long n, int random) {
     printf("refused in a strange way: %s\n", uv_err_name(rc));
   NEED(uv_loop_close(&own));
   uv_library_shutdown();
-  if (blocks != before)
-    printf("%ld blocks left behind\n", blocks - before);
+  if (heap.blocks != before)
+    printf("%ld blocks left behind\n", heap.blocks - before);
   return rc != 0;
 }
 
@@ -315,7 +314,7 @@ static void end(uv_loop_t *unused) {
   NEED(pid);
   if (pid == 0) {
     uv_loop_t own;
-    long before = blocks;
+    long before = heap.blocks;
 
     alarm(20);
     NEED(uv_loop_init(&own));
@@ -329,7 +328,7 @@ static void end(uv_loop_t *unused) {
     for (i = 0; i < 1000 && threads() != 1; i++)
       usleep(1000);
     SHOW(threads());
-    SHOW(blocks - before);
+    SHOW(heap.blocks - before);
     uv_library_shutdown();
     exit(0);
   }
@@ -345,6 +344,5 @@ int main(int argc, char **argv) {
       {"memory", memory},           {"end", end},
       {NULL, NULL}};
 
-  NEED(uv_replace_allocator(my_malloc, my_realloc, my_calloc, my_free));
   return check_main(argc, argv, table);
 }

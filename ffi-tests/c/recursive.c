@@ -3,7 +3,6 @@
  * as an event may come twice. */
 #include "check.h"
 
-#include <dirent.h>
 #include <ftw.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -106,16 +105,6 @@ static void remove_tree(const char *path) {
   NEED(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS));
 }
 
-static int open_fds(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  int n = 0;
-
-  while (readdir(dir) != NULL)
-    n++;
-  closedir(dir);
-  return n;
-}
-
 static void prepare(uv_loop_t *loop) {
   size_t size = sizeof(root) - 32;
 
@@ -158,7 +147,7 @@ static void nested(uv_loop_t *loop) {
   prepare(loop);
   make("old");
   make("old/er");
-  fds = open_fds();
+  fds = ends_open_fds();
   begin();
   write_to("old/er/f");
   expect("rename old/er/f");
@@ -190,7 +179,7 @@ static void nested(uv_loop_t *loop) {
   forget();
   expect("rename a49/b/c/late");
   end();
-  SHOW(open_fds() - fds);
+  SHOW(ends_open_fds() - fds);
 }
 
 static void moved(uv_loop_t *loop) {
@@ -300,7 +289,7 @@ static void in_callback(uv_loop_t *loop) {
 
   prepare(loop);
   make("a");
-  fds = open_fds();
+  fds = ends_open_fds();
   NEED(uv_fs_event_start(&watcher, on_event_restart, root,
                          UV_FS_EVENT_RECURSIVE));
   write_to("a/f");
@@ -309,7 +298,7 @@ static void in_callback(uv_loop_t *loop) {
   expect("rename a/g");
   SHOW(calls);
   uv_fs_event_stop(&watcher);
-  SHOW(open_fds() - fds);
+  SHOW(ends_open_fds() - fds);
 
   /* Closed while a new folder is being told, file by file. */
   NEED(uv_fs_event_start(&watcher, on_event_close, root,
@@ -320,7 +309,7 @@ static void in_callback(uv_loop_t *loop) {
   check_run_until(loop, &calls, 2, 100);
   settle();
   SHOW(calls);
-  SHOW(open_fds() - fds);
+  SHOW(ends_open_fds() - fds);
   forget();
   remove_tree(root);
 }
@@ -462,9 +451,9 @@ static void limits(uv_loop_t *loop) {
     snprintf(name, sizeof(name), "d%d", i);
     make(name);
   }
-  fds = open_fds();
+  fds = ends_open_fds();
   SHOW(uv_fs_event_start(&watcher, on_event, root, UV_FS_EVENT_RECURSIVE));
-  SHOW(open_fds() - fds);
+  SHOW(ends_open_fds() - fds);
   for (i = 4; i < 12; i++) {
     snprintf(name, sizeof(name), "d%d", i);
     NEED(rmdir(at(name)));
@@ -492,7 +481,7 @@ static void limits(uv_loop_t *loop) {
   if (set_limit("max_inotify_instances", "0") < 0)
     printf("max_inotify_instances cannot be set: %s\n", strerror(errno));
   SHOW(uv_fs_event_start(&watcher, on_event, root, UV_FS_EVENT_RECURSIVE));
-  SHOW(open_fds() - fds);
+  SHOW(ends_open_fds() - fds);
   end();
 }
 
@@ -524,31 +513,9 @@ static void after_fork(uv_loop_t *loop) {
 }
 
 /* Every allocation fails once. What is given back is what was taken. */
-static int fail_at, held;
-
-static void *count(void *block) {
-  held += block != NULL;
-  return block;
-}
-static void *a_malloc(size_t size) {
-  return --fail_at == 0 ? NULL : count(malloc(size));
-}
-static void *a_calloc(size_t n, size_t size) {
-  return --fail_at == 0 ? NULL : count(calloc(n, size));
-}
-static void *a_realloc(void *old, size_t size) {
-  void *block = --fail_at == 0 ? NULL : realloc(old, size);
-
-  held += old == NULL && block != NULL;
-  return block;
-}
-static void a_free(void *block) {
-  held -= block != NULL;
-  free(block);
-}
-
 static void no_memory(uv_loop_t *loop) {
-  int i, rc = UV_ENOMEM, before, fds;
+  int i, rc = UV_ENOMEM, fds;
+  long before;
 
   prepare(loop);
   make("a");
@@ -556,13 +523,12 @@ static void no_memory(uv_loop_t *loop) {
   make("c");
   begin();
   uv_fs_event_stop(&watcher); /* the loop's own tables are as large as needed */
-  NEED(uv_replace_allocator(a_malloc, a_realloc, a_calloc, a_free));
-  before = held;
-  fds = open_fds();
+  before = heap.blocks;
+  fds = ends_open_fds();
   for (i = 1; rc == UV_ENOMEM && i < 100; i++) {
-    fail_at = i;
+    heap_arm(i, 0);
     rc = uv_fs_event_start(&watcher, on_event, root, UV_FS_EVENT_RECURSIVE);
-    if (rc < 0 && (held != before || open_fds() != fds))
+    if (rc < 0 && (heap.blocks != before || ends_open_fds() != fds))
       printf("allocation %d: something is left\n", i);
   }
   SHOW(rc);
@@ -571,20 +537,19 @@ static void no_memory(uv_loop_t *loop) {
     char name[32];
 
     snprintf(name, sizeof(name), "a/n%d", i);
-    fail_at = 0;
+    heap_disarm();
     settle();
     make(name);
     snprintf(name, sizeof(name), "a/n%d/m", i);
     make(name);
-    fail_at = i;
+    heap_arm(i, 0);
     settle();
   }
-  fail_at = 0;
+  heap_disarm();
   uv_fs_event_stop(&watcher);
-  SHOW(held - before);
-  SHOW(open_fds() - fds);
+  SHOW(heap.blocks - before);
+  SHOW(ends_open_fds() - fds);
   SHOW(has("ENOMEM a/n1"));
-  NEED(uv_replace_allocator(malloc, realloc, calloc, free));
   end();
 }
 

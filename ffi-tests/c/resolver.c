@@ -4,7 +4,6 @@
  * The C library's resolver is only asked what needs no network: numbers. In
  * `blocked` it is replaced by one that waits. */
 #include "check.h"
-#include "counting.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -302,25 +301,25 @@ static int with_blocks(long n, int reverse) {
   struct addrinfo hints = numbers();
   struct sockaddr_in a = check_local(80);
   uv_loop_t own;
-  long before = blocks;
+  long before = heap.blocks;
   int rc;
 
   alarm(10);
   NEED(uv_loop_init(&own));
-  left = n;
+  heap_arm(n + 1, 1);
   if (reverse)
     rc = uv_getnameinfo(&own, &req2, on_name, A(&a),
                         NI_NUMERICHOST | NI_NUMERICSERV);
   else
     rc = uv_getaddrinfo(&own, &req, on_found, "127.0.0.1", "80", &hints);
-  left = LONG_MAX;
+  heap_disarm();
   NEED(uv_run(&own, UV_RUN_DEFAULT));
   if (rc != 0 && (rc != UV_ENOMEM || came != 0))
     printf("refused in a strange way: %s\n", uv_err_name(rc));
   NEED(uv_loop_close(&own));
   uv_library_shutdown();
-  if (blocks != before)
-    printf("%ld blocks left behind\n", blocks - before);
+  if (heap.blocks != before)
+    printf("%ld blocks left behind\n", heap.blocks - before);
   return rc != 0;
 }
 
@@ -350,6 +349,5 @@ int main(int argc, char **argv) {
       {"addresses", addresses}, {"blocked", blocked}, {"memory", memory},
       {NULL, NULL}};
 
-  NEED(uv_replace_allocator(my_malloc, my_realloc, my_calloc, my_free));
   return check_main(argc, argv, table);
 }

@@ -75,6 +75,8 @@ static void groups(uv_loop_t *loop) {
 
 static void on_fs(uv_fs_t *req) {
   SHOW(req->result < 0 ? req->result : 0);
+  if (req->fs_type == UV_FS_OPEN && req->result >= 0)
+    close((int) req->result);
   uv_fs_req_cleanup(req);
 }
 

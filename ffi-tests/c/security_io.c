@@ -2,20 +2,8 @@
  * open, in flight or closed. What both libraries print must be equal. */
 #include "check.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/resource.h>
-
-static int count_fds(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  int n = 0;
-
-  while (readdir(dir) != NULL)
-    n++;
-  closedir(dir);
-  return n;
-}
 
 /* Memory that was given back must not be looked at: it is filled first. */
 static void drop(void *p, size_t size) {
@@ -259,7 +247,7 @@ static void cancelled_open(uv_loop_t *loop) {
 
   NEED(uv_fs_open(loop, &reqs[0], "/dev/null", O_RDONLY, 0, on_open));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
-  before = count_fds();
+  before = ends_open_fds();
   opened = 0;
   for (i = 0; i < 200; i++)
     NEED(uv_fs_open(loop, &reqs[i], "/dev/null", O_RDONLY, 0, on_open));
@@ -267,7 +255,7 @@ static void cancelled_open(uv_loop_t *loop) {
     uv_cancel(R(&reqs[i]));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   SHOW(opened);
-  SHOW(count_fds() - before);
+  SHOW(ends_open_fds() - before);
 }
 
 static void on_connection(uv_stream_t *stream, int status) {
@@ -279,7 +267,7 @@ static void on_connection(uv_stream_t *stream, int status) {
 static void closed_listener(uv_loop_t *loop) {
   static uv_tcp_t listener;
   struct sockaddr_in address;
-  int fds[20], before = count_fds(), i;
+  int fds[20], before = ends_open_fds(), i;
   char byte;
 
   check_listen(loop, &listener, &address, on_connection);
@@ -295,7 +283,7 @@ static void closed_listener(uv_loop_t *loop) {
       SHOW(byte);
     close(fds[i]);
   }
-  SHOW(count_fds() - before <= 3);
+  SHOW(ends_open_fds() - before <= 3);
 }
 
 /* Closed and bound again in one turn, with a read and an accept in flight. */

@@ -13,6 +13,14 @@ static int master, slave;
 
 static void open_pty(void) { NEED(openpty(&master, &slave, NULL, NULL, NULL)); }
 
+/* After the handles. */
+static void close_pty(uv_loop_t *loop, int one, int other) {
+  uv_walk(loop, check_close_each, NULL);
+  uv_run(loop, UV_RUN_DEFAULT);
+  close(one);
+  close(other);
+}
+
 static void show_mode(int fd) {
   struct termios t;
 
@@ -71,12 +79,13 @@ static void kinds(uv_loop_t *loop) {
   SHOW(uv_tty_init(loop, &t[4], slave, 0));
   SHOW(uv_handle_get_type(H(&t[4])) == UV_TTY);
   SHOW(uv_is_active(H(&t[4])));
+  close_pty(loop, master, slave);
 }
 
 /* The slave side is opened anew, with the rights it had; the master cannot be. */
 static void reopen(uv_loop_t *loop) {
   static uv_tty_t t[4];
-  int other;
+  int other, reader, writer;
 
   open_pty();
   other = dup(slave);
@@ -90,14 +99,18 @@ static void reopen(uv_loop_t *loop) {
   show_rights(&t[1]);
   SHOW(fd_of(&t[1]) == master);
   SHOW(is_nonblocking(master));
-  SHOW(uv_tty_init(loop, &t[2], open(ttyname(other), O_RDONLY | O_NOCTTY), 0));
+  NEED(reader = open(ttyname(other), O_RDONLY | O_NOCTTY));
+  SHOW(uv_tty_init(loop, &t[2], reader, 0));
   show_rights(&t[2]);
-  SHOW(uv_tty_init(loop, &t[3], open(ttyname(other), O_WRONLY | O_NOCTTY), 0));
+  NEED(writer = open(ttyname(other), O_WRONLY | O_NOCTTY));
+  SHOW(uv_tty_init(loop, &t[3], writer, 0));
   show_rights(&t[3]);
   uv_close(H(&t[0]), NULL);
   show_rights(&t[0]);
   SHOW(fcntl(other, F_GETFD) >= 0);
   SHOW(uv_tty_set_mode(&t[0], UV_TTY_MODE_RAW));
+  close_pty(loop, slave, other);
+  close_pty(loop, reader, writer);
 }
 
 /* Every mode from every other. */
@@ -131,8 +144,7 @@ static void modes(uv_loop_t *loop) {
     SHOW(uv_tty_set_mode(&t, (uv_tty_mode_t) 4));
     SHOW(uv_tty_set_mode(&t, (uv_tty_mode_t) INT_MIN));
     show_mode(slave);
-    uv_close(H(&t), NULL);
-    uv_run(loop, UV_RUN_DEFAULT);
+    close_pty(loop, master, slave);
   }
 }
 
@@ -157,16 +169,18 @@ static void modes_by_hand(uv_loop_t *loop) {
   show_mode(slave);
   SHOW(uv_tty_set_mode(&t, UV_TTY_MODE_NORMAL));
   show_mode(slave);
+  close_pty(loop, master, slave);
 }
 
 /* The first terminal to leave the normal mode is the one to go back to. */
 static void reset(uv_loop_t *loop) {
   static uv_tty_t t[2];
-  int slaves[2], i;
+  int masters[2], slaves[2], i;
 
   SHOW(uv_tty_reset_mode());
   for (i = 0; i < 2; i++) {
     open_pty();
+    masters[i] = master;
     slaves[i] = slave;
     NEED(uv_tty_init(loop, &t[i], slave, 0));
     NEED(uv_tty_set_mode(&t[i], UV_TTY_MODE_RAW));
@@ -185,15 +199,18 @@ static void reset(uv_loop_t *loop) {
   show_mode(slaves[0]);
   SHOW(uv_tty_reset_mode());
   show_mode(slaves[0]);
+  for (i = 0; i < 2; i++)
+    close_pty(loop, masters[i], slaves[i]);
 }
 
 /* Closing a raw terminal, and resetting after that. */
 static void close_raw(uv_loop_t *loop) {
   static uv_tty_t t[2];
-  int slaves[2], i;
+  int masters[2], slaves[2], i;
 
   for (i = 0; i < 2; i++) {
     open_pty();
+    masters[i] = master;
     slaves[i] = slave;
     NEED(uv_tty_init(loop, &t[i], slave, 0));
     NEED(uv_tty_set_mode(&t[i], UV_TTY_MODE_RAW));
@@ -210,6 +227,8 @@ static void close_raw(uv_loop_t *loop) {
   SHOW(uv_tty_set_mode(&t[1], UV_TTY_MODE_IO));
   SHOW(uv_tty_reset_mode());
   show_mode(slaves[1]);
+  for (i = 0; i < 2; i++)
+    close_pty(loop, masters[i], slaves[i]);
 }
 
 static void size(uv_loop_t *loop) {
@@ -233,6 +252,8 @@ static void size(uv_loop_t *loop) {
   uv_tty_set_vterm_state(UV_TTY_SUPPORTED);
   SHOW(uv_tty_get_vterm_state(&state));
   SHOW(state);
+  close(fds[1]);
+  close_pty(loop, master, slave);
 }
 
 static long received;
@@ -275,6 +296,7 @@ static void lines(uv_loop_t *loop) {
   close(master);
   SHOW(uv_read_start(S(&t), on_alloc, on_line));
   uv_run(loop, UV_RUN_DEFAULT);
+  close(slave);
 }
 
 static void feed(void *arg) {
@@ -309,6 +331,7 @@ static void fill(uv_loop_t *loop) {
     if (side == 1) {
       uv_close(H(&t), NULL);
       uv_run(loop, UV_RUN_DEFAULT);
+      close(slave);
       NEED(slave = open(ptsname(master), O_RDWR | O_NOCTTY));
       struct termios raw;
       NEED(tcgetattr(slave, &raw));
@@ -323,8 +346,10 @@ static void fill(uv_loop_t *loop) {
     NEED(uv_thread_join(&thread));
     SHOW(received);
     SHOW(uv_stream_get_write_queue_size(S(&t)));
-    uv_close(H(&t), NULL);
-    uv_run(loop, UV_RUN_DEFAULT);
+    if (side == 0)
+      close_pty(loop, master, slave);
+    else
+      close_pty(loop, slave, -1); /* the master was the handle's */
   }
 }
 

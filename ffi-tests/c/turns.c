@@ -1,7 +1,6 @@
 /* A loop that is run from inside a callback, answers of the kernel that come
  * late, and connections that there is no descriptor for. */
 #include "check.h"
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 static uv_tcp_t near, far;
@@ -175,37 +174,14 @@ static int is_over(pid_t pid, int *status) {
   return rc == pid;
 }
 
-/* Takes all descriptors that are left but `spare`. */
-static int exhaust(struct rlimit *old, int spare) {
-  struct rlimit few;
-  int fd, top = 0, i;
-
-  NEED(getrlimit(RLIMIT_NOFILE, old));
-  few = *old;
-  for (i = 0; i < 60; i++) /* no gaps below */
-    NEED(top = dup(0));
-  few.rlim_cur = (rlim_t) top + 1;
-  NEED(setrlimit(RLIMIT_NOFILE, &few));
-  for (fd = top; fd > top - spare; fd--)
-    close(fd);
-  return top;
-}
-static void give_back(const struct rlimit *old, int top, int spare) {
-  int i;
-
-  NEED(setrlimit(RLIMIT_NOFILE, old));
-  for (i = spare; i < 60; i++)
-    close(top - i);
-}
-
 /* Connections that there is no descriptor for are refused, and not left to
  * wait; the others on the loop go on meanwhile, and so does the listener
  * when there are descriptors again. */
 static void refused(uv_loop_t *loop) {
   static uv_idle_t idle;
   struct sockaddr_in address;
-  struct rlimit old;
-  int top, status = 0, i;
+  struct check_crowd crowd;
+  int status = 0, i;
   pid_t pid;
 
   check_listen(loop, &listener, &address, on_connection);
@@ -213,7 +189,7 @@ static void refused(uv_loop_t *loop) {
   NEED(uv_idle_start(&idle, on_idle));
   NEED(uv_run(loop, UV_RUN_NOWAIT));
   pid = clients(&address, CLIENTS);
-  top = exhaust(&old, 0);
+  check_crowd(&crowd, 0);
   for (i = 0; i < 20000 && !is_over(pid, &status); i++) {
     uv_run(loop, UV_RUN_NOWAIT);
     uv_sleep(1);
@@ -221,7 +197,7 @@ static void refused(uv_loop_t *loop) {
   SHOW(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
   SHOW(connections);
   SHOW(turns > 2);
-  give_back(&old, top, 0);
+  check_disperse(&crowd);
   SHOW(uv_is_active(H(&listener)));
   pid = clients(&address, 1);
   for (i = 0; i < 5000 && connections == 0; i++) {

@@ -57,6 +57,11 @@ static void *peer_reads(void *unused) {
   return NULL;
 }
 
+static void join_peer(void) {
+  NEED(-pthread_join(peer.thread, NULL));
+  close(peer.fd);
+}
+
 static void start(uv_loop_t *loop, int buffer, int with_peer) {
   int fds[2];
 
@@ -131,7 +136,7 @@ static void finish(uv_loop_t *loop) {
 
   NEED(uv_shutdown(&shut, S(&wire), NULL));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
-  pthread_join(peer.thread, NULL);
+  join_peer();
   summary();
   SHOW(uv_stream_get_write_queue_size(S(&wire)));
   SHOW(peer.got == place);
@@ -274,7 +279,7 @@ static void random_bursts(uv_loop_t *loop) {
     NEED(uv_shutdown(&shut, S(&wire), NULL));
     SHOW(uv_run(loop, UV_RUN_DEFAULT));
   }
-  pthread_join(peer.thread, NULL);
+  join_peer();
   summary();
   SHOW(peer.got == place);
   SHOW(peer.wrong_from == SIZE_MAX);
@@ -441,7 +446,7 @@ static void cancel_some(uv_loop_t *loop) {
   SHOW(uv_stream_get_write_queue_size(S(&wire)));
   NEED(uv_shutdown(&shut, S(&wire), NULL));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
-  pthread_join(peer.thread, NULL);
+  join_peer();
   for (i = 0; i < 20; i++)
     printf("%d: %zu bytes came, %zu written, called %d times with %s\n", i,
            counts[i], uv_write_nwritten(&all[i].req), all[i].calls,
@@ -461,7 +466,7 @@ static void cancel_first(uv_loop_t *loop) {
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
   NEED(uv_shutdown(&shut, S(&wire), NULL));
   SHOW(uv_run(loop, UV_RUN_DEFAULT));
-  pthread_join(peer.thread, NULL);
+  join_peer();
   SHOW(all[0].calls);
   SHOW(all[0].status);
   SHOW(counts[0] == uv_write_nwritten(&all[0].req));

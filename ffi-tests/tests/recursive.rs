@@ -19,7 +19,7 @@ const SECTIONS: [(&str, &[&str]); 10] = [
     ("after_fork", &["status = 0"]),
     (
         "no_memory",
-        &["rc = 0", "i > 8 = 1", "held - before = 0", "fds = 0", "has(\"ENOMEM a/n1\") = 1"],
+        &["rc = 0", "i > 8 = 1", "blocks - before = 0", "fds = 0", "has(\"ENOMEM a/n1\") = 1"],
     ),
 ];
 

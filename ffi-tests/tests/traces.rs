@@ -134,11 +134,11 @@ impl Side {
             }
             let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
             let text = String::from_utf8_lossy(&output.stdout);
-            let (begun, leaks) = split(&text, &mut traces);
+            let (begun, left) = split(&text, &mut traces);
+            if let Some(left) = left.filter(|left| !left.is_empty()) {
+                return Err(format!("left behind by the seeds {next} to {last}:\n{left}"));
+            }
             if output.status.success() {
-                if leaks {
-                    return Err(format!("descriptors leak between the seeds {next} and {last}"));
-                }
                 break;
             }
             let seed = begun.unwrap_or(next);
@@ -151,22 +151,24 @@ impl Side {
     }
 }
 
-/// Cuts what a process printed into traces. Returns the last seed it began, and whether it says that
-/// it leaks.
-fn split(text: &str, traces: &mut Traces) -> (Option<u64>, bool) {
-    let (mut seed, mut leaks) = (None, false);
+/// Cuts what a process printed into traces. Returns the last seed it began, and, if it came to its
+/// end, what it has left behind.
+fn split(text: &str, traces: &mut Traces) -> (Option<u64>, Option<String>) {
+    let (text, left) = match text.split_once("== end\n") {
+        Some((text, left)) => (text, Some(left.to_owned())),
+        None => (text, None),
+    };
+    let mut seed = None;
     for line in text.lines() {
         if let Some(number) = line.strip_prefix("== seed ") {
             seed = number.parse().ok();
-        } else if let Some(descriptors) = line.strip_prefix("== end, leaks descriptors: ") {
-            leaks = descriptors != "0";
         } else if let Some(seed) = seed {
             let trace: &mut String = traces.entry(seed).or_default();
             trace.push_str(line);
             trace.push('\n');
         }
     }
-    (seed, leaks)
+    (seed, left)
 }
 
 /// A program whose traces differ.

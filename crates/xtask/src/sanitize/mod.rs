@@ -191,7 +191,7 @@ impl Build {
         for source in sources {
             newest = newest.max(crate::cc::modified(source)?);
         }
-        let headers = ["check.h", "counting.h", "nomem.h"]
+        let headers = ["check.h", "ends.h", "heap.h", "nomem.h"]
             .map(|name| dirs::root().join("ffi-tests/c").join(name));
         for header in headers {
             newest = newest.max(crate::cc::modified(&header)?);
