@@ -1,11 +1,13 @@
 //! The epoll backend: watches are level-triggered entries; operations on files go to a ring beside
-//! it, others are not offered.
+//! it, others are not offered. A watch that drains and is started while events are handed out is
+//! looked at before it becomes an entry.
 
 use core::cell::{Cell, OnceCell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::beside::{Beside, MARK};
+use super::fresh::Fresh;
 use super::{Event, Op, Request, Table, Watch, ready};
 use crate::epoll::{self, Epoll};
 use crate::{Errno, Result};
@@ -21,6 +23,9 @@ pub(super) struct Driver {
     filled: Cell<usize>,
     taken: Cell<usize>,
     generation: Cell<u32>,
+    /// Between a wait and the `None` that ends its events.
+    in_round: Cell<bool>,
+    fresh: Fresh,
     beside: OnceCell<Beside>,
     /// The ring is to be polled by the kernel.
     polled: Cell<bool>,
@@ -34,29 +39,40 @@ impl Driver {
             filled: Cell::new(0),
             taken: Cell::new(0),
             generation: Cell::new(0),
+            in_round: Cell::new(false),
+            fresh: Fresh::new(),
             beside: OnceCell::new(),
             polled: Cell::new(false),
         })
     }
 
     pub(super) fn watch(&self, watch: &Watch, interest: u32) -> Result<()> {
-        // Level-triggered suits a watcher that drains too: a short read needs no second look.
-        let flags = interest & !ready::DRAINS;
-        let fd = watch.fd.get();
-        if watch.interest.get() == 0 {
-            let generation = self.generation.get().wrapping_add(1);
-            self.generation.set(generation);
-            watch.generation.set(generation);
+        if watch.interest.get() != 0 {
+            return if Fresh::holds(watch) { Ok(()) } else { self.modify(watch, interest) };
         }
-        let data = pack(fd, watch.generation.get());
-        let first = if watch.interest.get() == 0 {
-            self.epoll.add(fd, flags, data)
-        } else {
-            self.epoll.modify(fd, flags, data)
-        };
-        match first {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        watch.generation.set(generation);
+        if self.in_round.get() && interest & ready::DRAINS != 0 {
+            self.fresh.push(watch);
+            return Ok(());
+        }
+        watch.state.set(0);
+        self.add(watch, interest)
+    }
+
+    fn add(&self, watch: &Watch, interest: u32) -> Result<()> {
+        let (fd, flags, data) = entry_of(watch, interest);
+        match self.epoll.add(fd, flags, data) {
             // Left behind by a descriptor that was closed while a copy of it lives on.
             Err(Errno::EXIST) => self.epoll.modify(fd, flags, data),
+            other => other,
+        }
+    }
+
+    fn modify(&self, watch: &Watch, interest: u32) -> Result<()> {
+        let (fd, flags, data) = entry_of(watch, interest);
+        match self.epoll.modify(fd, flags, data) {
             // Taken out behind our back, as some programs do after stopping a poll handle.
             Err(Errno::NOENT) => self.epoll.add(fd, flags, data),
             other => other,
@@ -64,6 +80,10 @@ impl Driver {
     }
 
     pub(super) fn unwatch(&self, watch: &Watch) {
+        if Fresh::holds(watch) {
+            self.fresh.forget(watch);
+            return;
+        }
         // An error means that the kernel has forgotten it already: the descriptor was closed.
         let _ = self.epoll.remove(watch.fd.get());
     }
@@ -81,6 +101,10 @@ impl Driver {
 
     /// Entries of watchers that drain are level-triggered here and come again by themselves.
     pub(super) fn again(&self, _watch: &Watch, _mask: u32) {}
+
+    pub(super) fn tells_once(&self, _watch: &Watch) -> bool {
+        false
+    }
 
     pub(super) fn poll_files(&self) {
         self.polled.set(true);
@@ -119,6 +143,11 @@ impl Driver {
     pub(super) fn no_news(&self) {}
 
     pub(super) fn flush(&self) {
+        self.fresh.give_all(|watch| self.add(watch, watch.interest.get()));
+        self.hand_over_files();
+    }
+
+    fn hand_over_files(&self) {
         if let Some(beside) = self.beside.get()
             && beside.is_queued()
         {
@@ -130,13 +159,15 @@ impl Driver {
         debug_assert_eq!(self.taken.get(), self.filled.get(), "events left from the last wait");
         self.filled.set(0);
         self.taken.set(0);
-        self.flush();
-        let at_hand = self.beside.get().is_some_and(Beside::is_ready);
+        self.hand_over_files();
+        self.fresh.look(|watch| self.add(watch, watch.interest.get()));
+        let at_hand = self.fresh.has_found() || self.beside.get().is_some_and(Beside::is_ready);
         let timeout = if at_hand { Some(Duration::ZERO) } else { timeout };
         // SAFETY: no reference into the batch lives across calls; `next` copies events out.
         let batch = unsafe { &mut *self.batch.get() };
         let filled = self.epoll.wait(batch, timeout)?.len();
         self.filled.set(filled);
+        self.in_round.set(true);
         Ok(filled == BATCH)
     }
 
@@ -144,8 +175,7 @@ impl Driver {
         loop {
             let index = self.taken.get();
             if index == self.filled.get() {
-                let (op, result) = self.beside.get()?.next()?;
-                return Some(Event::Done(op, result));
+                return self.next_found();
             }
             self.taken.set(index + 1);
             // SAFETY: the last wait filled this entry, and nothing writes the batch meanwhile.
@@ -174,14 +204,32 @@ impl Driver {
         }
     }
 
+    /// What did not come from the set.
+    fn next_found(&self) -> Option<Event> {
+        if let Some((watch, mask)) = self.fresh.next() {
+            return Some(Event::Ready(watch, mask));
+        }
+        let done = self.beside.get().and_then(Beside::next);
+        self.in_round.set(done.is_some());
+        done.map(|(op, result)| Event::Done(op, result))
+    }
+
     pub(super) fn has_work(&self) -> bool {
         self.taken.get() != self.filled.get()
+            || !self.fresh.is_empty()
             || self.beside.get().is_some_and(|beside| beside.is_queued() || beside.is_ready())
     }
 
     pub(super) fn pollable_fd(&self) -> Result<i32> {
         Ok(self.epoll.fd())
     }
+}
+
+/// What the set is told: level-triggered suits a watcher that drains too, for a short read then
+/// needs no second look.
+fn entry_of(watch: &Watch, interest: u32) -> (i32, u32, u64) {
+    let fd = watch.fd.get();
+    (fd, interest & !ready::DRAINS, pack(fd, watch.generation.get()))
 }
 
 fn pack(fd: i32, generation: u32) -> u64 {

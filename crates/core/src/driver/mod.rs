@@ -11,7 +11,9 @@
 mod beside;
 mod entry;
 mod epoll;
+mod fresh;
 mod op;
+mod queue;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 #[cfg(not(any(test, feature = "sim")))]
@@ -141,7 +143,8 @@ impl Driver {
     }
 
     /// Watches `watch.fd` for `interest` (bits of [`ready`]); on a live watch, changes the interest.
-    /// The kernel knows when the call returns.
+    /// The kernel may learn of it with the next [`wait`](Self::wait) only, or with
+    /// [`flush`](Self::flush); what it refuses then is reported as [`ready::ERR`].
     ///
     /// # Errors
     /// As epoll_ctl(2); `NOMEM` when the lent table is too short for the descriptor; `EXIST` when
@@ -210,6 +213,12 @@ impl Driver {
     /// round, whatever the kernel says.
     pub fn again(&self, watch: &Watch, mask: u32) {
         on_backend!(self, backend => backend.again(watch, mask));
+    }
+
+    /// Whether what is left unread now is not reported again by itself: the watch has a poll in the
+    /// kernel that reports each arrival once.
+    pub fn tells_once(&self, watch: &Watch) -> bool {
+        on_backend!(self, backend => backend.tells_once(watch))
     }
 
     /// Starts `op`.

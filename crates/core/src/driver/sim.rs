@@ -152,6 +152,10 @@ impl Driver {
         self.closed.set(self.closed.get() + usize::from(watch.fd.get() >= 0));
     }
 
+    pub(super) fn tells_once(&self, _watch: &Watch) -> bool {
+        self.kind() == Kind::Uring
+    }
+
     pub(super) fn again(&self, watch: &Watch, mask: u32) {
         // SAFETY: the head is in place while the driver is shared; a watch that is on stays in
         // place until `unwatch`, which takes it off the list.

@@ -25,6 +25,9 @@ impl Driver {
     pub(super) fn again(&self, _watch: &Watch, _mask: u32) {
         match *self {}
     }
+    pub(super) fn tells_once(&self, _watch: &Watch) -> bool {
+        match *self {}
+    }
     pub(super) unsafe fn submit(&self, _op: &Op, _request: &Request) -> Result<()> {
         match *self {}
     }

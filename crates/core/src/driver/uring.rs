@@ -10,7 +10,6 @@
 //! runs the loop later, the kernel says EXIST and [`Driver::move_here`] starts over with a new ring.
 
 mod poll;
-mod queue;
 mod token;
 
 use core::cell::{Cell, OnceCell, UnsafeCell};
@@ -24,18 +23,20 @@ use self::poll::{
     AGAIN, ARMED, MASK_BITS, MASK_SHIFT, QUEUED, SETTLED, cancel, cancel_poll, clear, has, poll,
     poll_token, wanted,
 };
-use self::queue::Queue;
 use self::token::{GENERATIONS, Token};
 use super::entry;
 use super::op::SUBMITTED;
+use super::queue::Queue;
 use super::{Event, Op, Request, Table, Watch, ready};
 use crate::epoll::Epoll;
 use crate::uring::sqe::{CancelFlags, SqeFlags};
 use crate::uring::{Config, Cqe, Ring, SetupFlags, Sqe};
 use crate::{Errno, Result};
 
-/// Places in the submission queue; four times as many completions.
+/// Places in the submission queue.
 const ENTRIES: u32 = 256;
+/// Places for completions. Operations get half of them: a message to a thousand peers is one batch.
+const COMPLETIONS: u32 = 2048;
 /// Completions handed out in one round: the kernel brings about 20 with an enter, and there may be
 /// more before the others get their turn.
 const ROUND: u32 = 1024;
@@ -202,6 +203,11 @@ impl Driver {
         let state = watch.state.get();
         watch.state.set(state | (mask & MASK_BITS) << MASK_SHIFT);
         self.enqueue(watch);
+    }
+
+    /// A poll for one report looks anew when it is armed again.
+    pub(super) fn tells_once(&self, watch: &Watch) -> bool {
+        has(watch, ARMED)
     }
 
     pub(super) unsafe fn submit(&self, op: &Op, request: &Request) -> Result<()> {
@@ -530,7 +536,7 @@ fn config() -> Config {
         .union(SetupFlags::DEFER_TASKRUN)
         .union(SetupFlags::TASKRUN_FLAG)
         .union(SetupFlags::R_DISABLED);
-    Config { required, ..Config::new(ENTRIES) }
+    Config { required, cq_entries: COMPLETIONS, ..Config::new(ENTRIES) }
 }
 
 fn new_ring() -> Result<Ring> {

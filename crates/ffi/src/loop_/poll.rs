@@ -16,8 +16,9 @@ const FULL_BATCHES: u32 = 48;
 /// How long finished jobs and wake-ups can keep the loop from asking the kernel for events.
 const UNASKED_NS: u64 = 20_000;
 
-/// Polls, asleep until something happens or a timer is due if the turn `may_sleep` at all.
-pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
+/// Polls, asleep until something happens or a timer is due if the turn `may_sleep` at all. True when
+/// something was handed out; else no callback has run since the clock was read.
+pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) -> bool {
     let mut full_batches = 0;
     let mut may_sleep = may_sleep && !run::is_busy(owner);
     // To know what was waiting already, it takes a look before the sleep.
@@ -36,10 +37,10 @@ pub(super) fn run(owner: &uv_loop_t, may_sleep: bool) {
             if more && full_batches < FULL_BATCHES && !over {
                 continue;
             }
-            return;
+            return true;
         }
         if !may_sleep || timers_due(owner) || owner.stop_flag.get() != 0 {
-            return;
+            return full_batches != 0;
         }
         // A signal, a look at a crowded slot of the wheel, or the first look: sleep on.
         looks = false;

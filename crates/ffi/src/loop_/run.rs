@@ -60,18 +60,21 @@ fn turn(owner: &uv_loop_t, mode: uv_run_mode) {
     prepare::run(owner);
     let may_sleep = mode == UV_RUN_DEFAULT || (mode == UV_RUN_ONCE && can_sleep);
     owner.inner().metrics.loop_count.set(owner.inner().metrics.loop_count.get() + 1);
-    poll::run(owner, may_sleep);
+    let polled = poll::run(owner, may_sleep);
     let handed_out = finished::run(owner, |job| dispatch::finished(owner, job), others_wait);
     owner.inner().metrics.count(handed_out);
-    for _ in 0..FED_ROUNDS {
-        if !has_fed(owner) {
-            break;
+    // A turn that found nothing reads the clock once only.
+    if polled || handed_out != 0 || rest_waits(owner) {
+        for _ in 0..FED_ROUNDS {
+            if !has_fed(owner) {
+                break;
+            }
+            run_round(owner);
         }
-        run_round(owner);
+        check::run(owner);
+        close::run(owner);
+        owner.update_time();
     }
-    check::run(owner);
-    close::run(owner);
-    owner.update_time();
     timer::run(owner);
 }
 
@@ -137,12 +140,17 @@ pub(super) fn run_fed(owner: &uv_loop_t) {
     }
 }
 
-/// Whether there is work for the rest of the turn, so that the callbacks of what finished since
-/// come after it, as they would from another thread.
+/// Whether there is work for the rest of the turn or the start of the next, so that the callbacks of
+/// what finished since come after it, as they would from another thread.
 fn others_wait(owner: &uv_loop_t) -> bool {
+    rest_waits(owner) || !is_idle_free(owner)
+}
+
+/// Whether there is work between polling and the timers.
+fn rest_waits(owner: &uv_loop_t) -> bool {
     // SAFETY: the list heads of an initialised loop.
     let checks = unsafe { !list::is_empty(&raw const owner.check_handles) };
-    checks || has_fed(owner) || !is_idle_free(owner) || !owner.closing_handles.get().is_null()
+    checks || has_fed(owner) || !owner.closing_handles.get().is_null()
 }
 
 /// Whether a sleep would be wrong whatever the timers say.

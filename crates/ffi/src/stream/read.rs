@@ -3,7 +3,6 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use uvring_core::driver::Kind;
 use uvring_core::driver::ready::{HUP, IN, RDHUP};
 use uvring_core::{Errno, socket};
 
@@ -167,7 +166,8 @@ unsafe fn receive(
         if is_ipc(stream) {
             return rights::receive(stream, fd, buf);
         }
-        if stream.has(flag::SOCKET) && is_edge_triggered(stream) {
+        // A TCP socket gives all it has; the others may stop where descriptors come along.
+        if stream.r#type.get() != UV_TCP && stream.has(flag::SOCKET) && is_edge_triggered(stream) {
             return rights::receive_none(fd, buf);
         }
         if is_socket(stream) {
@@ -182,7 +182,7 @@ unsafe fn receive(
 
 /// Whether what is left unread is not reported again by itself.
 fn is_edge_triggered(stream: &uv_stream_t) -> bool {
-    stream.inner().driver().kind() == Kind::Uring
+    stream.inner().driver().tells_once(&stream.io_watcher)
 }
 
 /// Whether a read would return at once.
@@ -197,14 +197,18 @@ fn more_waits(stream: &uv_stream_t) -> bool {
 /// where descriptors come along, wanted or not, and others after each message. What the kernel still
 /// moves through a terminal is not in its count: the read that fails ends that.
 fn was_cut(stream: &uv_stream_t) -> bool {
-    let mut bytes: c_int = 0;
-    if stream.r#type.get() == UV_TTY {
-        return true;
+    match stream.r#type.get() {
+        UV_TTY => true,
+        UV_TCP => false,
+        _ => has_bytes(stream.io_watcher.fd.get()),
     }
-    stream.r#type.get() != UV_TCP
-        // SAFETY: FIONREAD writes an int.
-        && unsafe { libc::ioctl(stream.io_watcher.fd.get(), libc::FIONREAD, &raw mut bytes) } == 0
-        && bytes != 0
+}
+
+/// Whether bytes are known to wait.
+fn has_bytes(fd: c_int) -> bool {
+    let mut bytes: c_int = 0;
+    // SAFETY: FIONREAD writes an int.
+    unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut bytes) == 0 && bytes != 0 }
 }
 
 /// Reports the end of file and stops reading.

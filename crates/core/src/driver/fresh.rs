@@ -1,0 +1,180 @@
+//! Watches that epoll does not know yet.
+//!
+//! A connection that was just accepted often has its first message with it, and one that lives for
+//! one exchange ends soon after. So a watch that is started while events are handed out is first
+//! looked at, together with all others of that round, by one poll(2); only when nothing is there it
+//! goes into the epoll set. That saves two calls for each short-lived connection, and its first
+//! message is read in the turn in which epoll would have reported it.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::BorrowedFd;
+
+use super::queue::Queue;
+use super::watch::{Watch, ready};
+use crate::Result;
+
+/// Bits of `Watch::state`: the watch waits for a look; it has something to report; epoll refused
+/// it. Then how often it was looked at, and above, what there is to report.
+const QUEUED: u32 = 1;
+const FOUND: u32 = 2;
+const REFUSED: u32 = 4;
+const LOOK: u32 = 1 << 4;
+const LOOKS: u32 = 0xf0;
+const MASK_SHIFT: u32 = 8;
+const MASK_BITS: u32 = 0xffff;
+
+/// After this many looks a watch goes into the set even if it is ready each time.
+const ENOUGH: u32 = 4 * LOOK;
+
+/// Descriptors in one poll(2).
+const BATCH: usize = 32;
+
+#[derive(Debug)]
+pub(super) struct Fresh {
+    waiting: Queue,
+    found: Queue,
+}
+
+impl Fresh {
+    pub(super) const fn new() -> Self {
+        Fresh { waiting: Queue::new(), found: Queue::new() }
+    }
+
+    /// Whether there is nothing to look at and nothing to report.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.found.is_empty()
+    }
+
+    /// Whether [`next`](Self::next) has something.
+    pub(super) fn has_found(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    /// Whether epoll does not know the watch, because it is here.
+    pub(super) fn holds(watch: &Watch) -> bool {
+        watch.state.get() & (QUEUED | FOUND) != 0
+    }
+
+    /// Takes a watch that is being started.
+    pub(super) fn push(&self, watch: &Watch) {
+        watch.state.set(QUEUED);
+        // SAFETY: on no queue; the driver calls `forget` before its memory goes.
+        unsafe { self.waiting.push(watch) };
+    }
+
+    /// Lets go of the watch.
+    pub(super) fn forget(&self, watch: &Watch) {
+        // SAFETY: the bits say on which queue the watch is.
+        unsafe {
+            if watch.state.get() & QUEUED != 0 {
+                self.waiting.remove(watch);
+            }
+            if watch.state.get() & FOUND != 0 {
+                self.found.remove(watch);
+            }
+        }
+        watch.state.set(0);
+    }
+
+    /// Looks at all that wait. What is ready is there for [`next`](Self::next). If nothing is, all of
+    /// it goes to `add`, for a sleep may follow; else only what was looked at often enough, and the
+    /// rest waits for the next look. What `add` refuses is reported as an error.
+    pub(super) fn look(&self, add: impl Fn(&Watch) -> Result<()>) {
+        let missed = Queue::new();
+        while let Some(first) = self.take() {
+            let mut batch = [Some(first); BATCH];
+            batch[1..].fill_with(|| self.take());
+            let count = batch.iter().flatten().count();
+            let mut asked = batch.map(|watch| question(watch.unwrap_or(first)));
+            if poll(&mut asked[..count], Some(&NO_TIME)).is_err() {
+                asked[..count].iter_mut().for_each(PollFd::clear_revents);
+            }
+            for (watch, asked) in batch.into_iter().flatten().zip(&asked) {
+                let mask = u32::from(asked.revents().bits()) & wanted(watch);
+                let looks = watch.state.get() & LOOKS;
+                if looks == ENOUGH {
+                    self.give(watch, &add);
+                } else if mask != 0 {
+                    self.report(watch, mask, looks + LOOK);
+                } else {
+                    watch.state.set(QUEUED | looks + LOOK);
+                    // SAFETY: just taken off the only queue it was on.
+                    unsafe { missed.push(watch) };
+                }
+            }
+        }
+        while let Some(watch) = missed.first() {
+            // SAFETY: the first of the queue is on it, and on no other.
+            unsafe {
+                missed.remove(watch);
+                if self.has_found() {
+                    self.waiting.push(watch);
+                } else {
+                    self.give(watch, &add);
+                }
+            }
+        }
+    }
+
+    /// Gives all that wait to `add` without a look.
+    pub(super) fn give_all(&self, add: impl Fn(&Watch) -> Result<()>) {
+        while let Some(watch) = self.take() {
+            self.give(watch, &add);
+        }
+    }
+
+    fn take(&self) -> Option<&Watch> {
+        let watch = self.waiting.first()?;
+        // SAFETY: the first of the queue is on it.
+        unsafe { self.waiting.remove(watch) };
+        Some(watch)
+    }
+
+    fn give(&self, watch: &Watch, add: impl Fn(&Watch) -> Result<()>) {
+        watch.state.set(0);
+        if add(watch).is_err() {
+            self.report(watch, ready::ERR, REFUSED);
+        }
+    }
+
+    fn report(&self, watch: &Watch, mask: u32, state: u32) {
+        watch.state.set(mask << MASK_SHIFT | state | FOUND);
+        // SAFETY: just taken off the only queue it was on.
+        unsafe { self.found.push(watch) };
+    }
+
+    /// The next watch that was found ready, and how. It waits for another look after that.
+    pub(super) fn next(&self) -> Option<(&Watch, u32)> {
+        while let Some(watch) = self.found.first() {
+            // SAFETY: the first of the queue is on it.
+            unsafe { self.found.remove(watch) };
+            let state = watch.state.get();
+            // The interest may have been narrowed since.
+            let mask = state >> MASK_SHIFT & wanted(watch);
+            if state & REFUSED != 0 {
+                watch.state.set(REFUSED);
+            } else {
+                watch.state.set(QUEUED | state & LOOKS);
+                // SAFETY: just taken off the only queue it was on.
+                unsafe { self.waiting.push(watch) };
+            }
+            if mask != 0 {
+                return Some((watch, mask));
+            }
+        }
+        None
+    }
+}
+
+const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// What of a report concerns the watch.
+fn wanted(watch: &Watch) -> u32 {
+    (watch.interest.get() | ready::ERR | ready::HUP) & MASK_BITS
+}
+
+fn question(watch: &Watch) -> PollFd<'_> {
+    let interest = PollFlags::from_bits_retain(watch.interest.get() as u16);
+    // SAFETY: used for one poll(2) only, which answers NVAL for what is no descriptor.
+    PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(watch.fd.get()) }, interest)
+}
