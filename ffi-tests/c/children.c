@@ -1,10 +1,14 @@
 /* Children and signals: what is wrong with them, and in which order they come.
  *
- * Left out because libuv crashes: NULL options, file or argv. Not compared:
- * uv_process_kill after a failed start, where libuv signals the program's own
- * process group. */
+ * Not compared: uv_process_kill after a failed start, where libuv signals the
+ * program's own process group. */
 #include "check.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static int exits;
@@ -66,6 +70,93 @@ static void refused(uv_loop_t *loop) {
   NEED(chmod(path, 0755));
   shell(loop, path, "", NULL, NULL, 0);
   NEED(unlink(path));
+  SHOW(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+/* In a child, as libuv does not survive it. uvring refuses and leaves nothing. */
+static void without(const char *what, uv_process_options_t *options) {
+  struct rlimit no_core = {0, 0};
+  uv_process_t process;
+  uv_loop_t loop;
+  int status, before;
+  pid_t pid;
+
+  fflush(stdout);
+  pid = fork();
+  NEED(pid);
+  if (pid == 0) {
+    NEED(setrlimit(RLIMIT_CORE, &no_core));
+    NEED(dup2(open("/dev/null", O_WRONLY), 2)); /* what libuv says about it */
+    before = ends_open_fds();
+    NEED(uv_loop_init(&loop));
+    NEED(uv_spawn(&loop, &process, options) == UV_EINVAL ? 0 : -1);
+    NEED(uv_is_active(H(&process)) || process.pid != 0 ? -1 : 0);
+    NEED(uv_run(&loop, UV_RUN_DEFAULT));
+    NEED(uv_loop_close(&loop));
+    NEED(ends_open_fds() == before ? 0 : -1);
+    _exit(7);
+  }
+  NEED(waitpid(pid, &status, 0));
+  if (ends_is_libuv())
+    printf("%s: %s\n", what, WIFSIGNALED(status) ? "refused" : "survived");
+  else
+    printf("%s: %s\n", what,
+           WIFEXITED(status) && WEXITSTATUS(status) == 7 ? "refused" : "WRONG");
+}
+
+static void missing(uv_loop_t *loop) {
+  char *args[] = {"sh", "-c", "exit 7", NULL};
+  char *none[] = {NULL};
+  uv_process_options_t options = {0};
+
+  without("options", NULL);
+  without("file and argv", &options);
+  options.args = args;
+  without("file", &options);
+  options.file = "/bin/true";
+  options.stdio_count = 1;
+  without("stdio", &options);
+  options.stdio_count = 0;
+  options.flags = 1 << 8;
+  without("meaning of a flag", &options);
+  options.flags = 0;
+  options.args = NULL;
+  without("argv", &options);
+  options.file = "true";
+  without("argv, of a name", &options);
+  options.file = "/no/such/program";
+  without("argv, of nothing", &options);
+  /* These libuv takes. */
+  options.file = "/bin/true";
+  options.args = none;
+  start(loop, &options);
+  options.args = args;
+  options.stdio_count = -1;
+  start(loop, &options);
+  options.stdio_count = 0;
+  options.flags = 0xf4; /* those for Windows */
+  start(loop, &options);
+}
+
+/* Ended by a signal on its way to the program: started, and at its end. */
+static void dies_early(uv_loop_t *loop) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+  struct rlimit no_core = {0, 0};
+  int before;
+
+  shell(loop, "/bin/sh", "exit 7", NULL, NULL, 0);
+  before = ends_open_fds();
+  NEED(setrlimit(RLIMIT_CORE, &no_core));
+  NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+  shell(loop, "/bin/sh", "exit 7", NULL, NULL, 0);
+  shell(loop, "sh", "exit 7", "/", NULL, UV_PROCESS_DETACHED);
+  SHOW(ends_open_fds() - before);
   SHOW(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
@@ -214,6 +305,7 @@ static void forked(uv_loop_t *loop) {
 int main(int argc, char **argv) {
   static const struct section table[] = {
       {"ends", ends},           {"refused", refused},
+      {"missing", missing},     {"dies_early", dies_early},
       {"search", search},       {"swapped", swapped},
       {"bad_stdio", bad_stdio}, {"ignored_sigchld", ignored_sigchld},
       {"order", order},         {"bad_signal", bad_signal},

@@ -98,9 +98,13 @@ static inline void ends_begin(void) {
   ends_start.bytes = heap.bytes;
 }
 
+static inline int ends_is_libuv(void) {
+  return dlsym(RTLD_DEFAULT, "uvring_loop_backend_name") == NULL;
+}
+
 /* libuv itself leaves `what`: looked at for uvring only. */
 static inline void ends_libuv_leaves(int what) {
-  if (dlsym(RTLD_DEFAULT, "uvring_loop_backend_name") == NULL)
+  if (ends_is_libuv())
     ends_start.unless |= what;
 }
 

@@ -1,6 +1,8 @@
 /* A loop that is run from inside a callback, answers of the kernel that come
  * late, and connections that there is no descriptor for. */
 #include "check.h"
+#include <poll.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static uv_tcp_t near, far;
@@ -130,13 +132,20 @@ static void late_write(uv_loop_t *loop) {
 enum { CLIENTS = 150 };
 
 static int connections, turns;
-static uv_tcp_t listener, accepted[4];
+static union {
+  uv_stream_t stream;
+  uv_tcp_t tcp;
+  uv_pipe_t pipe;
+} listener, accepted[4];
 
 static void on_connection(uv_stream_t *s, int status) {
   printf("connection: %s\n", status == 0 ? "0" : uv_err_name(status));
   if (status == 0) {
-    NEED(uv_tcp_init(s->loop, &accepted[connections]));
-    SHOW(uv_accept(s, S(&accepted[connections])));
+    if (s->type == UV_TCP)
+      NEED(uv_tcp_init(s->loop, &accepted[connections].tcp));
+    else
+      NEED(uv_pipe_init(s->loop, &accepted[connections].pipe, 0));
+    SHOW(uv_accept(s, &accepted[connections].stream));
     connections++;
   }
 }
@@ -145,11 +154,12 @@ static void on_idle(uv_idle_t *idle) {
   turns++;
 }
 
-/* In a process of its own: connects `count` times, tells how many of the
- * connections are ended by the other side. */
-static pid_t clients(const struct sockaddr_in *to, int count) {
-  int fds[CLIENTS], i, ended = 0;
-  char byte;
+/* In a process of its own: connects `count` times, waits until the other side
+ * has ended all but `kept` of the connections, tells how many that were. */
+static pid_t clients(const struct sockaddr *to, socklen_t len, int count,
+                     int kept) {
+  struct pollfd fds[CLIENTS];
+  int i, ended = 0;
   pid_t pid;
 
   fflush(stdout);
@@ -159,11 +169,20 @@ static pid_t clients(const struct sockaddr_in *to, int count) {
     return pid;
   alarm(20);
   for (i = 0; i < count; i++) {
-    fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    NEED(connect(fds[i], (const struct sockaddr *) to, sizeof(*to)));
+    fds[i].fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fds[i].events = POLLIN;
+    NEED(connect(fds[i].fd, to, len));
   }
-  for (i = 0; i < count; i++)
-    ended += recv(fds[i], &byte, 1, 0) <= 0;
+  while (ended < count - kept) {
+    NEED(poll(fds, (nfds_t) count, -1));
+    for (i = 0; i < count; i++) {
+      if (fds[i].revents != 0) {
+        close(fds[i].fd);
+        fds[i].fd = -1;
+        ended++;
+      }
+    }
+  }
   _exit(ended);
 }
 
@@ -175,48 +194,71 @@ static int is_over(pid_t pid, int *status) {
 }
 
 /* Connections that there is no descriptor for are refused, and not left to
- * wait; the others on the loop go on meanwhile, and so does the listener
- * when there are descriptors again. */
-static void refused(uv_loop_t *loop) {
+ * wait; the others on the loop go on meanwhile, and so does the listener when
+ * there are descriptors again. The first `spare` connections get one. */
+static void refuse(uv_loop_t *loop, const struct sockaddr *address,
+                   socklen_t len, int spare) {
   static uv_idle_t idle;
-  struct sockaddr_in address;
   struct check_crowd crowd;
   int status = 0, i;
   pid_t pid;
 
-  check_listen(loop, &listener, &address, on_connection);
+  connections = 0;
   NEED(uv_idle_init(loop, &idle));
   NEED(uv_idle_start(&idle, on_idle));
   NEED(uv_run(loop, UV_RUN_NOWAIT));
-  pid = clients(&address, CLIENTS);
-  check_crowd(&crowd, 0);
+  pid = clients(address, len, CLIENTS, spare);
+  check_crowd(&crowd, spare);
+  turns = 0;
   for (i = 0; i < 20000 && !is_over(pid, &status); i++) {
     uv_run(loop, UV_RUN_NOWAIT);
     uv_sleep(1);
   }
   SHOW(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
   SHOW(connections);
-  SHOW(turns > 2);
+  SHOW(turns > 0);
   check_disperse(&crowd);
   SHOW(uv_is_active(H(&listener)));
-  pid = clients(&address, 1);
-  for (i = 0; i < 5000 && connections == 0; i++) {
+  pid = clients(address, len, 1, 0);
+  for (i = 0; i < 5000 && connections == spare; i++) {
     uv_run(loop, UV_RUN_NOWAIT);
     uv_sleep(1);
   }
   SHOW(connections);
-  uv_close(H(&accepted[0]), NULL);
+  while (connections > 0)
+    uv_close(H(&accepted[--connections]), NULL);
   for (i = 0; i < 5000 && !is_over(pid, &status); i++) {
     uv_run(loop, UV_RUN_NOWAIT);
     uv_sleep(1);
   }
   SHOW(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+  uv_close(H(&idle), NULL);
+  NEED(uv_run(loop, UV_RUN_NOWAIT));
+}
+
+static void refused(uv_loop_t *loop) {
+  struct sockaddr_in address;
+
+  check_listen(loop, &listener.tcp, &address, on_connection);
+  refuse(loop, A(&address), sizeof(address), 0);
+  refuse(loop, A(&address), sizeof(address), 3);
+}
+
+static void refused_unix(uv_loop_t *loop) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+
+  NEED(uv_pipe_init(loop, &listener.pipe, 0));
+  NEED(uv_pipe_bind(&listener.pipe, address.sun_path));
+  NEED(uv_listen(&listener.stream, 128, on_connection));
+  refuse(loop, A(&address), sizeof(address), 0);
+  refuse(loop, A(&address), sizeof(address), 3);
 }
 
 int main(int argc, char **argv) {
   static const struct section table[] = {{"nested", nested},
                                          {"late_write", late_write},
                                          {"refused", refused},
+                                         {"refused_unix", refused_unix},
                                          {NULL, NULL}};
 
   return check_main(argc, argv, table);

@@ -60,11 +60,11 @@ programs! {
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
     families { many mixed no_descriptors before_exec }
-    turns { nested late_write refused }
+    turns { nested late_write refused refused_unix }
     forks { renewed untouched closed }
     datagrams { gathered too_long several stopped refused used_again }
     children {
-        ends refused search swapped bad_stdio ignored_sigchld order bad_signal forked
+        ends refused missing dies_early search swapped bad_stdio ignored_sigchld order bad_signal forked
     }
     pipes { names long_names bind_bad chmod_bad connect_bad open_bad messages }
     ipc {

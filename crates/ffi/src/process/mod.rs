@@ -15,7 +15,7 @@ mod launch;
 mod path;
 mod stdio;
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 
 use uvring_core::list;
 
@@ -32,10 +32,12 @@ use crate::status;
 /// environment. Whatever is returned, the handle may be closed.
 ///
 /// # Returns
-/// 0; `UV_EINVAL` for NULL options or a NULL `file`, an unknown kind of stdio, a stream that is no
-/// pipe or has nothing to inherit; `UV_EBUSY` for a pipe to create that has a descriptor; what
-/// socketpair(2), clone(2), and in the child setsid(2), dup2(2), chdir(2), setgid(2), setuid(2)
-/// and execve(2) say.
+/// 0; `UV_EINVAL` for NULL options, a NULL `file` or NULL `args`, unknown flags, an unknown kind of
+/// stdio, a stream that is no pipe or has nothing to inherit; `UV_EBUSY` for a pipe to create that
+/// has a descriptor; what socketpair(2), clone(2), and in the child setsid(2), dup2(2), chdir(2),
+/// setgid(2), setuid(2) and execve(2) say. A child that a signal ends before it has become the
+/// program was started: its end goes to the callback. `args` may be empty, and a `stdio_count`
+/// below zero is none.
 ///
 /// # Safety
 /// `owner` is an initialised loop, `process` valid for writes, `options` NULL or valid, with all
@@ -71,10 +73,20 @@ pub unsafe extern "C" fn uv_spawn(
     }
 }
 
+/// Every flag there is; those for Windows mean nothing here.
+const FLAGS: c_uint = UV_PROCESS_SETUID
+    | UV_PROCESS_SETGID
+    | UV_PROCESS_DETACHED
+    | UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS
+    | UV_PROCESS_WINDOWS_HIDE
+    | UV_PROCESS_WINDOWS_HIDE_CONSOLE
+    | UV_PROCESS_WINDOWS_HIDE_GUI
+    | UV_PROCESS_WINDOWS_FILE_PATH_EXACT_NAME;
+
 /// # Safety
 /// As for [`uv_spawn`].
 unsafe fn spawn(this: &uv_process_t, options: &uv_process_options_t) -> Result<(), c_int> {
-    if options.file.is_null() {
+    if options.file.is_null() || options.args.is_null() || options.flags & !FLAGS != 0 {
         return Err(UV_EINVAL);
     }
     // SAFETY: the caller's promise; what the child sees of this frame stays until it has left it.

@@ -44,7 +44,7 @@ impl<'o> Stdio<'o> {
     /// `options.stdio` is valid for `stdio_count` entries, each with a valid stream where its
     /// flags say that there is one.
     pub(super) unsafe fn new(options: &'o uv_process_options_t) -> Result<Self, c_int> {
-        let given = usize::try_from(options.stdio_count).map_err(|_| UV_EINVAL)?;
+        let given = usize::try_from(options.stdio_count).unwrap_or(0);
         if given > 0 && options.stdio.is_null() {
             return Err(UV_EINVAL);
         }
