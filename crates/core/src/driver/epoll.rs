@@ -143,7 +143,7 @@ impl Driver {
     pub(super) fn no_news(&self) {}
 
     pub(super) fn flush(&self) {
-        self.fresh.give_all(|watch| self.add(watch, watch.interest.get()));
+        self.fresh.give_all(&|watch| self.add(watch, watch.interest.get()));
         self.hand_over_files();
     }
 
@@ -160,7 +160,7 @@ impl Driver {
         self.filled.set(0);
         self.taken.set(0);
         self.hand_over_files();
-        self.fresh.look(|watch| self.add(watch, watch.interest.get()));
+        self.fresh.look(&|watch| self.add(watch, watch.interest.get()));
         let at_hand = self.fresh.has_found() || self.beside.get().is_some_and(Beside::is_ready);
         let timeout = if at_hand { Some(Duration::ZERO) } else { timeout };
         // SAFETY: no reference into the batch lives across calls; `next` copies events out.

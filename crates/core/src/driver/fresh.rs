@@ -1,10 +1,10 @@
-//! Watches that epoll does not know yet.
+//! Watches that the kernel does not know yet.
 //!
 //! A connection that was just accepted often has its first message with it, and one that lives for
 //! one exchange ends soon after. So a watch that is started while events are handed out is first
 //! looked at, together with all others of that round, by one poll(2); only when nothing is there it
-//! goes into the epoll set. That saves two calls for each short-lived connection, and its first
-//! message is read in the turn in which epoll would have reported it.
+//! goes into the epoll set, or gets a poll in the ring. That saves both for a short-lived connection,
+//! and its first message is read in the turn in which it would have been anyway.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
@@ -13,17 +13,17 @@ use super::queue::Queue;
 use super::watch::{Watch, ready};
 use crate::Result;
 
-/// Bits of `Watch::state`: the watch waits for a look; it has something to report; epoll refused
-/// it. Then how often it was looked at, and above, what there is to report.
-const QUEUED: u32 = 1;
-const FOUND: u32 = 2;
-const REFUSED: u32 = 4;
-const LOOK: u32 = 1 << 4;
-const LOOKS: u32 = 0xf0;
-const MASK_SHIFT: u32 = 8;
+/// Bits of `Watch::state`, beside those of the backends: what there is to report; the watch waits
+/// for a look; it has something to report; the kernel refused it; how often it was looked at.
 const MASK_BITS: u32 = 0xffff;
+const MASK_SHIFT: u32 = 8;
+const QUEUED: u32 = 1 << 24;
+const FOUND: u32 = 1 << 25;
+const REFUSED: u32 = 1 << 26;
+const LOOK: u32 = 1 << 28;
+const LOOKS: u32 = 0xf << 28;
 
-/// After this many looks a watch goes into the set even if it is ready each time.
+/// After this many looks the kernel gets a watch even if it is ready each time.
 const ENOUGH: u32 = 4 * LOOK;
 
 /// Descriptors in one poll(2).
@@ -50,7 +50,7 @@ impl Fresh {
         !self.found.is_empty()
     }
 
-    /// Whether epoll does not know the watch, because it is here.
+    /// Whether the kernel does not know the watch, because it is here.
     pub(super) fn holds(watch: &Watch) -> bool {
         watch.state.get() & (QUEUED | FOUND) != 0
     }
@@ -79,7 +79,7 @@ impl Fresh {
     /// Looks at all that wait. What is ready is there for [`next`](Self::next). If nothing is, all of
     /// it goes to `add`, for a sleep may follow; else only what was looked at often enough, and the
     /// rest waits for the next look. What `add` refuses is reported as an error.
-    pub(super) fn look(&self, add: impl Fn(&Watch) -> Result<()>) {
+    pub(super) fn look(&self, add: &dyn Fn(&Watch) -> Result<()>) {
         let missed = Queue::new();
         while let Some(first) = self.take() {
             let mut batch = [Some(first); BATCH];
@@ -93,7 +93,7 @@ impl Fresh {
                 let mask = u32::from(asked.revents().bits()) & wanted(watch);
                 let looks = watch.state.get() & LOOKS;
                 if looks == ENOUGH {
-                    self.give(watch, &add);
+                    self.give(watch, add);
                 } else if mask != 0 {
                     self.report(watch, mask, looks + LOOK);
                 } else {
@@ -110,16 +110,16 @@ impl Fresh {
                 if self.has_found() {
                     self.waiting.push(watch);
                 } else {
-                    self.give(watch, &add);
+                    self.give(watch, add);
                 }
             }
         }
     }
 
     /// Gives all that wait to `add` without a look.
-    pub(super) fn give_all(&self, add: impl Fn(&Watch) -> Result<()>) {
+    pub(super) fn give_all(&self, add: &dyn Fn(&Watch) -> Result<()>) {
         while let Some(watch) = self.take() {
-            self.give(watch, &add);
+            self.give(watch, add);
         }
     }
 
@@ -130,7 +130,7 @@ impl Fresh {
         Some(watch)
     }
 
-    fn give(&self, watch: &Watch, add: impl Fn(&Watch) -> Result<()>) {
+    fn give(&self, watch: &Watch, add: &dyn Fn(&Watch) -> Result<()>) {
         watch.state.set(0);
         if add(watch).is_err() {
             self.report(watch, ready::ERR, REFUSED);

@@ -4,7 +4,8 @@
 //! and stopping within one turn costs nothing. Watches that drain, or want edges, are multishot
 //! polls; the others are polls for one report, armed again before the next wait. So is the first
 //! poll of a watch that drains: a connection that lives for one exchange then ends with no poll to
-//! cancel, which costs more than arming a second time.
+//! cancel, which costs more than arming a second time. And a watch that drains and is started while
+//! events are handed out is looked at before it gets a poll at all, see `fresh`.
 //!
 //! The ring is made disabled and belongs to the thread that first enters it. When another thread
 //! runs the loop later, the kernel says EXIST and [`Driver::move_here`] starts over with a new ring.
@@ -25,6 +26,7 @@ use self::poll::{
 };
 use self::token::{GENERATIONS, Token};
 use super::entry;
+use super::fresh::Fresh;
 use super::op::SUBMITTED;
 use super::queue::Queue;
 use super::{Event, Op, Request, Table, Watch, ready};
@@ -53,6 +55,7 @@ pub(super) struct Driver {
     todo: Queue,
     /// Watches to report in this round, whatever the kernel says.
     again: Queue,
+    fresh: Fresh,
     generation: Cell<u32>,
     in_flight: Cell<u32>,
     /// Polls that are queued to be cancelled. Each brings one completion that nobody wants (its
@@ -88,6 +91,7 @@ impl Driver {
             ring: UnsafeCell::new(new_ring()?),
             todo: Queue::new(),
             again: Queue::new(),
+            fresh: Fresh::new(),
             generation: Cell::new(0),
             in_flight: Cell::new(0),
             dying: Cell::new(0),
@@ -109,6 +113,9 @@ impl Driver {
             }
             watch.state.set(0);
             watch.generation.set(self.fresh_generation());
+            if self.in_round.get() && interest & ready::DRAINS != 0 {
+                self.fresh.push(watch);
+            }
         } else if has(watch, ARMED) {
             self.cancel_later(watch)?;
             clear(watch, ARMED);
@@ -116,8 +123,10 @@ impl Driver {
             watch.generation.set(self.fresh_generation());
         }
         watch.interest.set(interest);
-        self.enqueue(watch);
-        self.flush_for_embedder();
+        if !Fresh::holds(watch) {
+            self.enqueue(watch);
+            self.flush_for_embedder();
+        }
         Ok(())
     }
 
@@ -151,6 +160,9 @@ impl Driver {
 
     /// Takes the watch off the queues; true when a poll of it may be in the kernel.
     fn forget(&self, watch: &Watch) -> bool {
+        if Fresh::holds(watch) {
+            self.fresh.forget(watch);
+        }
         // SAFETY: the bits say on which queue the watch is.
         unsafe {
             if has(watch, QUEUED) {
@@ -200,6 +212,10 @@ impl Driver {
     }
 
     pub(super) fn again(&self, watch: &Watch, mask: u32) {
+        if Fresh::holds(watch) {
+            // The next look finds what is left.
+            return;
+        }
         let state = watch.state.get();
         watch.state.set(state | (mask & MASK_BITS) << MASK_SHIFT);
         self.enqueue(watch);
@@ -255,13 +271,18 @@ impl Driver {
         if !op.in_flight() {
             return None;
         }
-        self.flush();
+        self.hand_over();
         let cqe = self.ring().take(Token::Op((&raw const *op).addr()).encode())?;
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         Some(entry::settle(op, cqe.raw()))
     }
 
     pub(super) fn flush(&self) {
+        self.fresh.give_all(&|watch| self.get_to_know(watch));
+        self.hand_over();
+    }
+
+    fn hand_over(&self) {
         // What cannot go now goes with the next wait, which reports the error.
         if self.arm_all().is_ok() && self.ring().pending() > 0 {
             let _ = self.look();
@@ -279,8 +300,9 @@ impl Driver {
         }
         self.budget.set(ROUND);
         self.in_round.set(true);
+        self.fresh.look(&|watch| self.get_to_know(watch));
         self.arm_all()?;
-        let at_hand = || !self.again.is_empty() || ring.ready() > 0;
+        let at_hand = || !self.again.is_empty() || self.fresh.has_found() || ring.ready() > 0;
         let entered = if !at_hand() && timeout != Some(Duration::ZERO) {
             ring.enter_for(1 + self.dying.replace(0), timeout)
         } else if ring.pending() > 0 || (ring.ready() == 0 && ring.wants_enter()) {
@@ -323,6 +345,9 @@ impl Driver {
             if let Some(event) = self.event(cqe, table) {
                 return Some(event);
             }
+        }
+        if let Some((watch, mask)) = self.fresh.next() {
+            return Some(Event::Ready(watch, mask));
         }
         self.end_round();
         None
@@ -385,6 +410,7 @@ impl Driver {
         ring.is_ours()
             && (!self.todo.is_empty()
                 || !self.again.is_empty()
+                || !self.fresh.is_empty()
                 || ring.pending() > 0
                 || ring.ready() > 0
                 || ring.wants_enter())
@@ -433,7 +459,9 @@ impl Driver {
         for fd in 0.. {
             let Some(slot) = table.slot(fd) else { break };
             // SAFETY: a non-null entry is a live watch.
-            if let Some(watch) = unsafe { slot.get().as_ref() } {
+            if let Some(watch) = unsafe { slot.get().as_ref() }
+                && !Fresh::holds(watch)
+            {
                 clear(watch, ARMED);
                 watch.generation.set(self.fresh_generation());
                 self.enqueue(watch);
@@ -465,6 +493,12 @@ impl Driver {
     fn cancel_later(&self, watch: &Watch) -> Result<()> {
         self.push(cancel_poll(watch))?;
         self.dying.set(self.dying.get() + 1);
+        Ok(())
+    }
+
+    /// Takes a watch that was looked at in vain.
+    fn get_to_know(&self, watch: &Watch) -> Result<()> {
+        self.enqueue(watch);
         Ok(())
     }
 
