@@ -79,7 +79,14 @@ impl Fresh {
     /// Looks at all that wait. What is ready is there for [`next`](Self::next). If nothing is, all of
     /// it goes to `add`, for a sleep may follow; else only what was looked at often enough, and the
     /// rest waits for the next look. What `add` refuses is reported as an error.
+    #[inline]
     pub(super) fn look(&self, add: &dyn Fn(&Watch) -> Result<()>) {
+        if !self.waiting.is_empty() {
+            self.look_at_all(add);
+        }
+    }
+
+    fn look_at_all(&self, add: &dyn Fn(&Watch) -> Result<()>) {
         let missed = Queue::new();
         while let Some(first) = self.take() {
             let mut batch = [Some(first); BATCH];
@@ -144,6 +151,7 @@ impl Fresh {
     }
 
     /// The next watch that was found ready, and how. It waits for another look after that.
+    #[inline]
     pub(super) fn next(&self) -> Option<(&Watch, u32)> {
         while let Some(watch) = self.found.first() {
             // SAFETY: the first of the queue is on it.
