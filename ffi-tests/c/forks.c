@@ -325,10 +325,111 @@ static void closed(uv_loop_t *loop) {
   cleanup();
 }
 
+/* ---- a look at a file that is on its way to a worker -------------------- */
+
+static uv_sem_t gate;
+static int inside, ended;
+
+static void wait_at_gate(uv_work_t *req) {
+  (void) req;
+  __atomic_store_n(&inside, 1, __ATOMIC_SEQ_CST);
+  uv_sem_wait(&gate);
+}
+static void on_ended(uv_handle_t *h) { (void) h, ended++; }
+
+static void change(void) {
+  int fd = open("looked-at", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+  NEED(fd);
+  NEED(write(fd, "x", 1));
+  close(fd);
+}
+
+/* Changes the file until the change is told, for ten seconds at most. */
+static void until_told(uv_loop_t *loop) {
+  uint64_t end = uv_hrtime() + 10000000000u;
+
+  seen[FS_POLL] = 0;
+  while (seen[FS_POLL] == 0 && uv_hrtime() < end) {
+    change();
+    uv_run(loop, UV_RUN_NOWAIT);
+    uv_sleep(1);
+  }
+  SHOW(seen[FS_POLL] > 0);
+}
+
+static void looking_child(uv_loop_t *loop) {
+  static uv_fs_poll_t another;
+
+  SHOW(uv_loop_fork(loop));
+  /* The worker is the parent's, and so is what it was to do. */
+  change();
+  settle(loop);
+  SHOW(seen[FS_POLL]);
+  SHOW(seen[WORK] + seen[FS] + ended);
+  /* Looked at anew, by this handle and by another. */
+  SHOW(uv_fs_poll_stop(&fs_poll));
+  SHOW(uv_fs_poll_start(&fs_poll, on_fs_poll, "looked-at", 1));
+  until_told(loop);
+  NEED(uv_fs_poll_init(loop, &another));
+  SHOW(uv_fs_poll_start(&another, on_fs_poll, "looked-at", 1));
+  SHOW(uv_fs_poll_stop(&fs_poll));
+  until_told(loop);
+  /* A handle waits for its look, which never ends, and the loop for it. */
+  uv_close(H(&fs_poll), on_ended);
+  SHOW(uv_fs_poll_stop(&another));
+  settle(loop);
+  SHOW(ended);
+  uv_close(H(&another), on_ended);
+  check_run_until(loop, &ended, 1, 10000);
+  settle(loop);
+  SHOW(ended);
+  SHOW(uv_loop_alive(loop));
+  SHOW(uv_loop_close(loop));
+}
+
+/* No look can be over before the fork: the only worker is busy, and uvring, too,
+ * has a worker or a ring look at a file system that it does not know yet. */
+static void looking(uv_loop_t *loop) {
+  static uv_fs_poll_t closing;
+  int i;
+  pid_t pid;
+
+  NEED(setenv("UV_THREADPOOL_SIZE", "1", 1));
+  NEED(uv_sem_init(&gate, 0));
+  change();
+  NEED(uv_queue_work(loop, &work, wait_at_gate, on_worked));
+  for (i = 0; i < 5000 && !__atomic_load_n(&inside, __ATOMIC_SEQ_CST); i++)
+    uv_sleep(1);
+  SHOW(inside);
+  NEED(uv_fs_poll_init(loop, &fs_poll));
+  NEED(uv_fs_poll_start(&fs_poll, on_fs_poll, "looked-at", 1));
+  NEED(uv_fs_poll_init(loop, &closing));
+  NEED(uv_fs_poll_start(&closing, on_fs_poll, "looked-at", 1));
+  uv_close(H(&closing), on_ended);
+  NEED(uv_fs_stat(loop, &fs, "looked-at", on_fs));
+  pid = start_child();
+  if (pid == 0) {
+    looking_child(loop);
+    fflush(stdout);
+    _exit(8);
+  }
+  end_of(pid);
+  uv_sem_post(&gate);
+  until_told(loop);
+  uv_close(H(&fs_poll), on_ended);
+  SHOW(uv_run(loop, UV_RUN_DEFAULT));
+  SHOW(ended);
+  SHOW(seen[WORK]);
+  SHOW(seen[FS]);
+  uv_sem_destroy(&gate);
+}
+
 int main(int argc, char **argv) {
   static const struct section table[] = {{"renewed", renewed},
                                          {"untouched", untouched},
                                          {"closed", closed},
+                                         {"looking", looking},
                                          {NULL, NULL}};
 
   return check_main(argc, argv, table);

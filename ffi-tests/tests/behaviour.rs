@@ -61,7 +61,7 @@ programs! {
     bad_udp { init_udp bind_udp send_udp options_udp }
     families { many mixed no_descriptors before_exec }
     turns { nested late_write refused refused_unix }
-    forks { renewed untouched closed }
+    forks { renewed untouched closed looking }
     datagrams { gathered too_long several stopped refused used_again }
     children {
         ends refused missing dies_early search swapped bad_stdio ignored_sigchld order bad_signal forked
