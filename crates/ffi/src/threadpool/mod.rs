@@ -4,7 +4,7 @@
 //!   mod     handing jobs in and back; uv_queue_work
 //!   worker  what the threads do
 //!   pool    the queue and the threads: who waits, who wakes whom, beginning and end
-//!   pool/names  who looks up names
+//!   pool/names  who looks up names      pool/bed  where they sleep
 //!   size    how many workers
 //! ```
 //!

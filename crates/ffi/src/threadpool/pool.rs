@@ -13,17 +13,19 @@
 //! in hand. There the telling waits for the last job, or for the next worker, who has been woken by
 //! then and gets the CPU when the first one waits for something.
 
+mod bed;
 mod names;
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
-use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 
+pub(super) use self::bed::Place;
+use self::bed::{Bed, Sleepers};
 pub(super) use self::names::{push_name, sleep_for_names};
 use super::size::workers_wanted;
 use super::{Bell, Job, Untold, worker};
@@ -43,6 +45,10 @@ pub(super) struct State {
     names: Link,
     /// Room for twice `wanted`: workers from the start, threads for names from the end.
     threads: *mut uv_thread_t,
+    /// Room for `wanted`: the workers' beds.
+    places: *mut Place,
+    /// Workers asleep that nobody has woken yet.
+    asleep: Sleepers,
     wanted: u32,
     workers: u32,
     name_threads: u32,
@@ -68,14 +74,13 @@ struct Shared<T>(T);
 struct Pool {
     lock: UnsafeCell<libc::pthread_mutex_t>,
     state: UnsafeCell<State>,
-    /// Where workers sleep, and threads for names. Made by `start`.
-    bed: UnsafeCell<MaybeUninit<libc::sem_t>>,
-    names_bed: UnsafeCell<MaybeUninit<libc::sem_t>>,
+    /// Where threads for names sleep. Made by `start`.
+    names_bed: Bed,
     /// Jobs handed in that nobody has put into the queue yet.
     inbox: Shared<Inbox>,
     /// Workers that linger, or were woken and have not looked yet. Written under the lock.
     searching: Shared<AtomicU32>,
-    /// Workers asleep that nobody has woken yet. Written under the lock.
+    /// How many workers are in `asleep`. Written under the lock.
     sleeping: AtomicU32,
     /// The queue is not empty. Written under the lock, watched by who lingers.
     has_queue: AtomicBool,
@@ -92,8 +97,7 @@ unsafe impl Sync for Pool {}
 static POOL: Pool = Pool {
     lock: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
     state: UnsafeCell::new(State::new()),
-    bed: UnsafeCell::new(MaybeUninit::uninit()),
-    names_bed: UnsafeCell::new(MaybeUninit::uninit()),
+    names_bed: Bed::new(),
     inbox: Shared(Inbox::new()),
     searching: Shared(AtomicU32::new(0)),
     sleeping: AtomicU32::new(0),
@@ -109,6 +113,8 @@ impl State {
             queue: Link::new(),
             names: Link::new(),
             threads: ptr::null_mut(),
+            places: ptr::null_mut(),
+            asleep: Sleepers::new(),
             wanted: 0,
             workers: 0,
             name_threads: 0,
@@ -126,8 +132,8 @@ impl State {
 
 /// What a worker does next.
 pub(super) enum Step {
-    /// Runs the job, after waking another worker if the flag says so.
-    Run(Job, bool),
+    /// Runs the job, after waking another worker if there is one given.
+    Run(Job, Option<&'static Place>),
     /// Lingers for so many nanoseconds; it counts as searching.
     Linger(u64),
     Sleep,
@@ -182,25 +188,24 @@ impl Locked {
         }
     }
 
-    /// Whether a sleeping worker has to be woken, because there is work and nobody is looking for
-    /// it. It counts as searching from here on; the caller wakes it after giving the lock back.
-    fn needs_wake(&mut self) -> bool {
-        let (searching, sleeping) = (&POOL.searching.0, &POOL.sleeping);
+    /// The sleeping worker who has to be woken, if there is work and nobody is looking for it. He
+    /// counts as searching from here on; the caller wakes him after giving the lock back.
+    fn needs_wake(&mut self) -> Option<&'static Place> {
         // SAFETY: the list was initialised by `start`, under this lock.
         let idle = POOL.inbox.0.is_empty() && unsafe { list::is_empty(&self.state().queue) };
-        let asleep = sleeping.load(Ordering::Relaxed);
-        if idle || asleep == 0 || searching.load(Ordering::Relaxed) > 0 {
-            return false;
+        if idle || POOL.searching.0.load(Ordering::Relaxed) > 0 {
+            return None;
         }
-        sleeping.store(asleep - 1, Ordering::Relaxed);
-        searching.store(1, Ordering::Relaxed);
+        let place = self.state().asleep.pop()?;
+        POOL.sleeping.store(POOL.sleeping.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        POOL.searching.0.store(1, Ordering::Relaxed);
         // Every worker that wakes up learns for all of them: with several that take turns, each
         // sleeps for long while the pool is never idle for long.
         let state = self.state();
         let since = state.dry_since_ns;
         let duration = (since != 0).then(|| time::hrtime_ns().saturating_sub(since));
         state.linger.slept(duration);
-        true
+        Some(place)
     }
 
     /// Takes the oldest job that a worker is to do; look-ups before it go to their threads.
@@ -227,8 +232,9 @@ impl Locked {
         }
     }
 
-    /// What a worker does next; `searching` says whether it counts as such, and is kept right.
-    pub(super) fn next(&mut self, searching: &mut bool) -> Step {
+    /// What the worker with this bed does next; `searching` says whether it counts as such, and is
+    /// kept right.
+    pub(super) fn next(&mut self, bed: &'static Place, searching: &mut bool) -> Step {
         // Not below 0: the pool's end wakes workers without counting them.
         let stop_searching = |searching: &mut bool| {
             if core::mem::replace(searching, false) {
@@ -263,6 +269,7 @@ impl Locked {
             fence(Ordering::SeqCst);
             if POOL.inbox.0.is_empty() {
                 state.dry_since_ns = if state.linger.is_learning() { time::hrtime_ns() } else { 0 };
+                state.asleep.push(bed);
                 return Step::Sleep;
             }
             POOL.sleeping.store(asleep, Ordering::Relaxed);
@@ -319,30 +326,6 @@ impl Drop for Locked {
     }
 }
 
-type Bed = UnsafeCell<MaybeUninit<libc::sem_t>>;
-
-fn wake(bed: &Bed) {
-    // SAFETY: `start` made it, and only a started pool wakes anybody.
-    must(unsafe { libc::sem_post(bed.get().cast()) });
-}
-
-fn lie_down(bed: &Bed) {
-    // SAFETY: as above. A signal that is handled meanwhile is no reason to get up.
-    while unsafe { libc::sem_wait(bed.get().cast()) } != 0 {
-        if status::errno() != libc::EINTR {
-            crate::thread::abort();
-        }
-    }
-}
-
-pub(super) fn wake_worker() {
-    wake(&POOL.bed);
-}
-
-pub(super) fn sleep() {
-    lie_down(&POOL.bed);
-}
-
 /// Watches for jobs for `budget_ns` at most. True as soon as there is one.
 pub(super) fn linger(budget_ns: u64) -> bool {
     let found = || !POOL.inbox.0.is_empty() || POOL.has_queue.load(Ordering::Relaxed);
@@ -371,41 +354,64 @@ pub(super) fn start() -> c_int {
     }
     let wanted = workers_wanted();
     let threads = mem::alloc_array::<uv_thread_t>(2 * wanted as usize);
-    if threads.is_null() {
+    let places = mem::alloc_array::<Place>(wanted as usize);
+    if threads.is_null() || places.is_null() {
+        // SAFETY: both are NULL or fresh from the allocator.
+        unsafe {
+            mem::free(threads.cast());
+            mem::free(places.cast());
+        }
         return UV_ENOMEM;
     }
     linger::learn_quota();
     let state = locked.state();
-    *state = State { threads, wanted, linger: Linger::eager(), ..State::new() };
+    *state = State { threads, places, wanted, linger: Linger::eager(), ..State::new() };
     // SAFETY: the list heads are static and do not move; nobody sleeps in a bed yet.
     unsafe {
         list::init(&state.queue);
         list::init(&state.names);
-        must(libc::sem_init(POOL.bed.get().cast(), 0, 0));
-        must(libc::sem_init(POOL.names_bed.get().cast(), 0, 0));
+        state.asleep.init();
+        POOL.names_bed.make();
+        (0..wanted as usize).for_each(|place| Place::make(places.add(place)));
     }
     POOL.searching.0.store(0, Ordering::Relaxed);
     POOL.sleeping.store(0, Ordering::Relaxed);
     let code = start_workers(state);
     // Fewer workers than wanted still do all the work.
     if state.workers == 0 {
-        state.threads = ptr::null_mut();
-        // SAFETY: allocated above, and no thread has it.
-        unsafe { mem::free(threads.cast()) };
+        *state = State::new();
+        // SAFETY: made above, and no thread has them.
+        unsafe { free(threads, places, wanted) };
         return code;
     }
     POOL.started.store(true, Ordering::Release);
     0
 }
 
+/// What `start` allocates and makes.
+///
+/// # Safety
+/// It was all made by `start`, and no thread uses it any more.
+unsafe fn free(threads: *mut uv_thread_t, places: *mut Place, wanted: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        POOL.names_bed.unmake();
+        (0..wanted as usize).for_each(|place| (*places.add(place)).unmake());
+        mem::free(places.cast());
+        mem::free(threads.cast());
+    }
+}
+
 /// As many as wanted, or as can be had. The last answer.
 fn start_workers(state: &mut State) -> c_int {
     let mut code = 0;
     while code == 0 && state.workers < state.wanted {
-        // SAFETY: the array has more places than that; a worker needs no argument.
+        // SAFETY: both arrays have more elements than that; a worker's argument is its bed, which is
+        // there until it has ended.
         code = unsafe {
             let thread = state.threads.add(state.workers as usize);
-            spawn(thread, STACK_SIZE, worker::work, ptr::null_mut())
+            let bed = state.places.add(state.workers as usize);
+            spawn(thread, STACK_SIZE, worker::work, bed.cast())
         };
         state.workers += u32::from(code == 0);
     }
@@ -426,10 +432,10 @@ pub(super) unsafe fn push(link: *const Link) {
         return;
     }
     let mut locked = Locked::take();
-    let wake = locked.needs_wake();
+    let sleeper = locked.needs_wake();
     drop(locked);
-    if wake {
-        wake_worker();
+    if let Some(sleeper) = sleeper {
+        sleeper.wake();
     }
 }
 
@@ -467,35 +473,32 @@ pub(crate) fn stop() {
         return;
     }
     let mut locked = Locked::take();
-    locked.state().workers_stop = true;
-    let (threads, workers) = (locked.state().threads, locked.state().workers as usize);
-    let room = 2 * locked.state().wanted as usize;
+    let state = locked.state();
+    state.workers_stop = true;
+    let (threads, places, wanted) = (state.threads, state.places, state.wanted);
+    let workers = state.workers as usize;
     drop(locked);
-    let end = |bed: &Bed, first: usize, count: usize| {
-        (0..count).for_each(|_| wake(bed));
+    let join = |first: usize, count: usize| {
         for place in first..first + count {
             // SAFETY: these places hold threads, none of them joined yet.
             must(unsafe { libc::pthread_join(*threads.add(place), ptr::null_mut()) });
         }
     };
-    end(&POOL.bed, 0, workers);
+    // SAFETY: each worker has a place, and the places are there until the end of this function.
+    (0..workers).for_each(|place| unsafe { (*places.add(place)).wake() });
+    join(0, workers);
     // What the workers have passed on is done first.
     let mut locked = Locked::take();
     locked.state().names_stop = true;
     let for_names = locked.state().name_threads as usize;
     drop(locked);
-    end(&POOL.names_bed, room - for_names, for_names);
+    (0..for_names).for_each(|_| POOL.names_bed.wake());
+    join(2 * wanted as usize - for_names, for_names);
     let mut locked = Locked::take();
     *locked.state() = State::new();
     POOL.started.store(false, Ordering::Release);
     // SAFETY: made by `start`; the threads are gone.
-    unsafe {
-        must(libc::sem_destroy(POOL.bed.get().cast()));
-        must(libc::sem_destroy(POOL.names_bed.get().cast()));
-    }
-    drop(locked);
-    // SAFETY: allocated by `start`; the threads are gone.
-    unsafe { mem::free(threads.cast()) };
+    unsafe { free(threads, places, wanted) };
 }
 
 /// The lock is held across a fork, and no loop is being told, so that the child finds them whole.
@@ -520,12 +523,13 @@ unsafe extern "C" fn after_fork_in_child() {
     // SAFETY: the child has one thread, and nobody waits on what is made anew here.
     unsafe {
         POOL.lock.get().write(libc::PTHREAD_MUTEX_INITIALIZER);
-        let threads = (*POOL.state.get()).threads;
+        let (threads, places) = ((*POOL.state.get()).threads, (*POOL.state.get()).places);
         POOL.state.get().write(State::new());
         let _ = POOL.inbox.0.take();
         POOL.has_queue.store(false, Ordering::Relaxed);
         POOL.started.store(false, Ordering::Relaxed);
         // As the C libraries of Linux allow in the child of a threaded program.
         mem::free(threads.cast());
+        mem::free(places.cast());
     }
 }

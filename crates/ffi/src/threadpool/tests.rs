@@ -30,11 +30,14 @@ fn task() -> Task {
 }
 
 /// The gate that holds workers in `wait_at_gate`.
-static GATE: Gate = Gate { closed: AtomicU32::new(0), waiting: AtomicUsize::new(0) };
+static GATE: Gate =
+    Gate { closed: AtomicU32::new(0), waiting: AtomicUsize::new(0), late: AtomicU32::new(0) };
 
 struct Gate {
     closed: AtomicU32,
     waiting: AtomicUsize,
+    /// Who gave up waiting.
+    late: AtomicU32,
 }
 
 unsafe extern "C" fn run(req: *mut uv_work_t) {
@@ -49,8 +52,9 @@ unsafe extern "C" fn wait_at_gate(req: *mut uv_work_t) {
     GATE.waiting.fetch_add(1, Ordering::SeqCst);
     let start = std::time::Instant::now();
     while GATE.closed.load(Ordering::SeqCst) != 0 && start.elapsed().as_secs() < 20 {
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_micros(50));
     }
+    GATE.late.fetch_add(GATE.closed.load(Ordering::SeqCst), Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { run(req) };
 }
@@ -161,6 +165,68 @@ fn jobs_not_begun_can_be_cancelled() {
             assert_eq!(task.after.load(Ordering::Relaxed), 1);
         }
     });
+}
+
+/// Opens the gate for the jobs that wait there.
+unsafe extern "C" fn open_gate(req: *mut uv_work_t, status: c_int) {
+    GATE.closed.store(0, Ordering::SeqCst);
+    // SAFETY: as above.
+    unsafe { after(req, status) };
+}
+
+unsafe extern "C" fn run_slowly(req: *mut uv_work_t) {
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    // SAFETY: as above.
+    unsafe { run(req) };
+}
+
+fn tell_of_first(
+    owner: *mut uv_loop_t,
+    first: unsafe extern "C" fn(*mut uv_work_t),
+    blocked: usize,
+    behind: usize,
+) {
+    GATE.closed.store(1, Ordering::SeqCst);
+    GATE.late.store(0, Ordering::SeqCst);
+    let tasks: Vec<Task> = (0..1 + blocked + behind).map(|_| task()).collect();
+    let req = (&raw const tasks[0].req).cast_mut();
+    // SAFETY: the task outlives the loop's run.
+    assert_eq!(unsafe { uv_queue_work(owner, req, Some(first), Some(open_gate)) }, 0);
+    let (held, free) = tasks[1..].split_at(blocked);
+    held.iter().for_each(|task| queue(owner, task, wait_at_gate));
+    free.iter().for_each(|task| queue(owner, task, run));
+    run_loop(owner);
+    all_done(&tasks, 1);
+    assert_eq!(GATE.late.load(Ordering::SeqCst), 0, "not told");
+}
+
+/// With one CPU a loop may be told of a job's end late, but not so late as the end of a job that
+/// blocks: here the one waits for the callback of the other.
+fn callbacks_wait_for_no_blocked_job_on_one_cpu() {
+    shutdown();
+    let on_one_cpu = || {
+        // SAFETY: plain calls on a set of this frame, for this thread.
+        unsafe {
+            let mut set = zeroed::<libc::cpu_set_t>();
+            let size = size_of::<libc::cpu_set_t>();
+            assert_eq!(libc::sched_getaffinity(0, size, &mut set), 0);
+            let first = (0..1024).find(|&cpu| libc::CPU_ISSET(cpu, &set)).unwrap();
+            libc::CPU_ZERO(&mut set);
+            libc::CPU_SET(first, &mut set);
+            assert_eq!(libc::sched_setaffinity(0, size, &set), 0);
+        }
+        // Five: with the first job over, all workers are held, and nobody else is about to come.
+        for (first, blocked) in
+            [run, run_slowly].into_iter().flat_map(|f| [1, 3, 5].map(|n| (f, n)))
+        {
+            for behind in 0..3 {
+                with_loop(|owner| tell_of_first(owner, first, blocked, behind));
+            }
+        }
+    };
+    // The workers, too, stay where this thread is.
+    std::thread::scope(|scope| scope.spawn(on_one_cpu).join().unwrap());
+    shutdown();
 }
 
 /// Blocked look-ups hold up nobody else, however many there are.
@@ -301,6 +367,7 @@ fn thread_pool() {
     jobs_not_begun_can_be_cancelled();
     look_ups_keep_to_themselves();
     look_ups_wait_their_turn();
+    callbacks_wait_for_no_blocked_job_on_one_cpu();
     a_forked_child_has_workers_of_its_own();
     the_pool_starts_again_after_its_end();
     shutdown();

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use super::Job;
-use super::pool::{self, Locked, Step};
+use super::pool::{self, Locked, Place, Step};
 
 /// What libuv calls its workers.
 fn take_name() {
@@ -12,7 +12,12 @@ fn take_name() {
 }
 
 /// A worker: any job, look-ups as long as that hinders no other.
-pub(super) unsafe extern "C" fn work(_: *mut c_void) {
+///
+/// # Safety
+/// `place` is the worker's bed, which outlives it.
+pub(super) unsafe extern "C" fn work(place: *mut c_void) {
+    // SAFETY: the caller's promise.
+    let bed: &'static Place = unsafe { &*place.cast() };
     take_name();
     let mut searching = false;
     let (mut over, mut lingered) = (None::<Job>, None);
@@ -27,23 +32,23 @@ pub(super) unsafe extern "C" fn work(_: *mut c_void) {
         // First what comes next, then the last job's end: who is told of the end, and hands in
         // another job at once, finds this worker searching and wakes nobody.
         let came = searching;
-        let step = locked.next(&mut searching);
+        let step = locked.next(bed, &mut searching);
         let told = over.take().and_then(Job::finish);
         match step {
             Step::Run(..) if !came => locked.unlock_and_owe(told),
             _ => locked.unlock_and_ring(told),
         }
         match step {
-            Step::Run(job, wake) => {
-                if wake {
-                    pool::wake_worker();
+            Step::Run(job, sleeper) => {
+                if let Some(sleeper) = sleeper {
+                    sleeper.wake();
                 }
                 job.run();
                 over = Some(job);
             }
             Step::Linger(budget_ns) => lingered = Some(pool::linger(budget_ns)),
             Step::Sleep => {
-                pool::sleep();
+                bed.sleep();
                 // Who woke it has counted it.
                 searching = true;
             }

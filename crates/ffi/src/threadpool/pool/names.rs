@@ -11,7 +11,7 @@ use core::ptr;
 
 use uvring_core::list::{self, Link};
 
-use super::{Job, Locked, POOL, STACK_SIZE, Step, lie_down, wake, wake_worker, worker};
+use super::{Job, Locked, POOL, STACK_SIZE, Step, worker};
 use crate::thread::spawn;
 
 impl Locked {
@@ -43,7 +43,7 @@ impl Locked {
         let state = self.state();
         if state.idle_name_threads > 0 {
             state.idle_name_threads -= 1;
-            wake(&POOL.names_bed);
+            POOL.names_bed.wake();
         } else if state.name_threads + state.looking_up < state.wanted {
             let place = (2 * state.wanted - 1 - state.name_threads) as usize;
             // SAFETY: the array has room for twice `wanted`; a thread for names needs no argument.
@@ -62,7 +62,7 @@ impl Locked {
         // SAFETY: the list holds the links of look-ups that are still waiting.
         unsafe {
             if let Some(link) = list::pop_front(&state.names) {
-                return Some(Step::Run(Job::start(link), false));
+                return Some(Step::Run(Job::start(link), None));
             }
         }
         if state.names_stop {
@@ -74,7 +74,7 @@ impl Locked {
 }
 
 pub(in super::super) fn sleep_for_names() {
-    lie_down(&POOL.names_bed);
+    POOL.names_bed.lie_down();
 }
 
 /// Hands in a look-up: it begins at once if a worker could begin it now, who does it himself or
@@ -96,9 +96,9 @@ pub(in super::super) unsafe fn push_name(link: *const Link) {
             locked.tell_queue();
         }
     }
-    let wake = locked.needs_wake();
+    let sleeper = locked.needs_wake();
     drop(locked);
-    if wake {
-        wake_worker();
+    if let Some(sleeper) = sleeper {
+        sleeper.wake();
     }
 }
