@@ -41,9 +41,9 @@ impl Operation for Open {
         fd
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, many: bool) -> Result<isize, Elsewhere> {
         // SAFETY: the path is a C string.
-        match unsafe { now::open(req.path.get(), req.flags.get()) } {
+        match unsafe { now::open(req.path.get(), req.flags.get(), many) } {
             now::Opened::Done(result) => Ok(result.unwrap_or_else(|code| code) as isize),
             now::Opened::Elsewhere { held } => {
                 req.file.set(held);
@@ -80,7 +80,7 @@ impl Operation for Close {
         }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         let closed = now::close(req.file.get()).ok_or(Elsewhere::Worker)?;
         Ok(closed.err().unwrap_or(0) as isize)
     }
@@ -113,7 +113,7 @@ impl Operation for Read {
         })
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         let (bufs, count) = (req.bufs.get(), req.nbufs.get() as usize);
         // SAFETY: the list has that many buffers, each valid for writes.
         let got = unsafe { now::read(req.file.get(), bufs, count, req.off.get()) }?;
@@ -179,7 +179,7 @@ impl Operation for Write {
         total as isize
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         let direct = opened::of(req.file.get()) & opened::DIRECT != 0;
         Err(if direct { Elsewhere::Ring } else { Elsewhere::Worker })
     }

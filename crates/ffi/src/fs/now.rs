@@ -11,7 +11,9 @@
 //!   is seen by others. So a name is first resolved with `O_PATH`, which opens nothing, and only a
 //!   file or a folder is then opened; with `O_NONBLOCK`, taken off again afterwards, should another
 //!   have taken its place in between. On the mount of the root, where devices are rare, the first
-//!   step is saved: what turns out to be a FIFO is opened once more by a worker, who waits.
+//!   step is saved: what turns out to be a FIFO is opened once more by a worker, who waits. (The
+//!   kernel refuses that short way, too, where any process has something mounted on a folder that it
+//!   leads through, as private /tmp folders are made.)
 //! - Opening, closing, and asking for attributes on a network or behind FUSE: only mounts known to
 //!   be local are tried, see `mounts`; until that is known, `AT_STATX_DONT_SYNC` asks nobody.
 //! - Data that is not in memory: `RWF_NOWAIT`. It does not cover direct reads, which wait for the
@@ -21,6 +23,7 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use uvring_core::fd::IoVec;
 use uvring_core::{Errno, file};
@@ -140,23 +143,46 @@ impl Opened {
     }
 }
 
-/// open(2), close-on-exec.
+/// How many opens go the long way at once, after the short one was found closed.
+static DETOURS: AtomicU32 = AtomicU32::new(0);
+const DETOUR: u32 = 16;
+
+/// Whether this open may go the short way.
+fn is_short_way_open() -> bool {
+    // Relaxed: a hint, and it does not matter who counts.
+    let left = DETOURS.load(Ordering::Relaxed);
+    if left > 0 {
+        DETOURS.store(left - 1, Ordering::Relaxed);
+    }
+    left == 0 && mounts::root_is_near()
+}
+
+/// open(2), close-on-exec. With `short`, the short way or none.
 ///
 /// # Safety
 /// `path` is a C string.
-pub(super) unsafe fn open(path: *const c_char, flags: c_int) -> Opened {
+pub(super) unsafe fn open(path: *const c_char, flags: c_int, short: bool) -> Opened {
     if flags & (CHANGES | libc::O_PATH) != 0 {
         return Opened::ELSEWHERE;
     }
     // SAFETY: the caller's promise.
     let name = unsafe { CStr::from_ptr(path) };
     let now = (flags | libc::O_NONBLOCK) as u32;
-    if name.to_bytes().first() == Some(&b'/') && mounts::root_is_near() {
+    let mut again = false;
+    if name.to_bytes().first() == Some(&b'/') && is_short_way_open() {
         match file::openat_cached_here(file::CWD, name, now, 0) {
             Ok(fd) => return settle(fd, flags, None),
             Err(Errno::XDEV) => {}
+            // Not in memory, or closed.
+            Err(Errno::AGAIN) => again = true,
             Err(error) => return Opened::failed(error),
         }
+    }
+    if short {
+        if again {
+            DETOURS.store(DETOUR, Ordering::Relaxed);
+        }
+        return Opened::ELSEWHERE;
     }
     // SAFETY: the caller's promise.
     let record = match unsafe { look_up(path, flags & (libc::O_DIRECTORY | libc::O_NOFOLLOW)) } {
@@ -165,7 +191,12 @@ pub(super) unsafe fn open(path: *const c_char, flags: c_int) -> Opened {
         _ => return Opened::ELSEWHERE,
     };
     match file::openat_cached(file::CWD, name, now, 0) {
-        Ok(fd) => settle(fd, flags, Some(record)),
+        Ok(fd) => {
+            if again {
+                DETOURS.store(DETOUR, Ordering::Relaxed);
+            }
+            settle(fd, flags, Some(record))
+        }
         Err(error) => Opened::failed(error),
     }
 }

@@ -29,13 +29,14 @@ pub(super) trait Operation {
     unsafe fn perform(req: &uv_fs_t) -> isize;
 
     /// Does it now if that takes no waiting, on the loop's thread: the result, or an error code.
+    /// With `many` under way, only if it takes no more calls than a worker would make.
     ///
     /// # Errors
     /// Where it has to go; nothing has happened then.
     ///
     /// # Safety
     /// As for [`perform`](Self::perform).
-    unsafe fn attempt(_req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(_req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         Err(Elsewhere::Worker)
     }
 
@@ -311,9 +312,9 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
         let under_way = under_way(owner, O::KIND);
         let many = finished.waiting() >= route.many
             || under_way.is_some_and(|count| count.get() >= route.follow);
-        let many = many && (route.alone || !finished.is_alone());
-        let tries = route.now && !many && finished.take_calls(O::cost(req));
-        let elsewhere = match if tries { O::attempt(req) } else { Err(route.then) } {
+        let shares = many && (route.alone || !finished.is_alone());
+        let tries = route.now && !shares && finished.take_calls(O::cost(req));
+        let elsewhere = match if tries { O::attempt(req, many) } else { Err(route.then) } {
             Ok(result) => {
                 req.result.set(result);
                 finish_later(owner, req);

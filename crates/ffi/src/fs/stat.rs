@@ -24,7 +24,7 @@ impl Operation for Stat {
         unsafe { fill(req, libc::AT_FDCWD, req.path.get(), 0) }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         // SAFETY: the path is a C string.
         let record = unsafe { now::stat(req.path.get(), true) };
         Ok(attempted(req, record.ok_or(Elsewhere::Worker)?))
@@ -55,7 +55,7 @@ impl Operation for Lstat {
         unsafe { fill(req, libc::AT_FDCWD, req.path.get(), libc::AT_SYMLINK_NOFOLLOW) }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         // SAFETY: the path is a C string.
         let record = unsafe { now::stat(req.path.get(), false) };
         Ok(attempted(req, record.ok_or(Elsewhere::Worker)?))
@@ -92,7 +92,7 @@ impl Operation for Fstat {
         unsafe { fill(req, fd, nothing.as_ptr(), libc::AT_EMPTY_PATH) }
     }
 
-    unsafe fn attempt(req: &uv_fs_t) -> Result<isize, Elsewhere> {
+    unsafe fn attempt(req: &uv_fs_t, _many: bool) -> Result<isize, Elsewhere> {
         Ok(attempted(req, now::fstat(req.file.get()).ok_or(Elsewhere::Worker)?))
     }
 }
