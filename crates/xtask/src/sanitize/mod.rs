@@ -149,12 +149,29 @@ fn prove(build: &Build) -> Result<()> {
     Ok(())
 }
 
+/// Where it runs. Sections make files: no two may meet.
+fn work_folder(build: &Build, run: &Run) -> Result<PathBuf> {
+    if !run.own_folder {
+        return Ok(dirs::root().join("c-examples"));
+    }
+    let name = format!("{}-{}-{}", run.program, run.arguments.join("-"), run.backend);
+    let folder = build.into.join("folders").join(name);
+    // One that was stopped in the middle leaves its own.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
 /// One program to its end, without a word of the checker's.
 fn one(build: &Build, run: &Run) -> Result<()> {
     let mut command = build.command(&run.program)?;
     command.args(&run.arguments).env("UVRING_BACKEND", run.backend);
-    command.current_dir(dirs::root().join("c-examples"));
-    let (status, text) = output(&mut command)?;
+    let folder = work_folder(build, run)?;
+    let outcome = output(command.current_dir(&folder));
+    if run.own_folder {
+        std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    let (status, text) = outcome?;
     let said = ["ERROR: ", "WARNING: ThreadSanitizer", "runtime error: "];
     if status != Some(0) || said.iter().any(|word| text.contains(word)) {
         let lines: Vec<&str> = text.lines().collect();

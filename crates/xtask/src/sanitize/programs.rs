@@ -12,6 +12,8 @@ pub(super) struct Run {
     pub(super) sources: Vec<PathBuf>,
     /// What it is called with.
     pub(super) arguments: Vec<String>,
+    /// Whether it runs in a folder of its own, or where the examples are, of which some are read.
+    pub(super) own_folder: bool,
     /// `UVRING_BACKEND`.
     pub(super) backend: &'static str,
 }
@@ -49,6 +51,7 @@ fn section_runs(name: &str, section: &str) -> impl Iterator<Item = Run> {
             program: name.to_owned(),
             sources: vec![source.clone()],
             arguments: vec![section.to_owned()],
+            own_folder: true,
             backend,
         })
         .into_iter()
@@ -118,6 +121,7 @@ pub(super) fn examples() -> Vec<Run> {
             program: (*name).to_owned(),
             sources: vec![dirs::root().join("c-examples").join(format!("{name}.c"))],
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            own_folder: false,
             backend: "epoll",
         })
         .collect()
