@@ -8,6 +8,8 @@
 //!   driver/{epoll,uring,sim,sim_absent}     one backend each
 //!   driver/beside                a ring beside epoll
 //!   driver/entry                 from requests to entries of a ring
+//!   driver/fresh                 watches that the kernel does not know yet
+//!   driver/queue                 watches in line
 //!   driver/{watch,op}            what crosses the seam
 //!   uring/{setup,map,sq,cq,sqe,buf_ring,probe,process}    one part of a ring each
 //!   epoll   socket   file   wake                  one kernel object each

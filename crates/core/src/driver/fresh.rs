@@ -97,14 +97,14 @@ impl Fresh {
                 asked[..count].iter_mut().for_each(PollFd::clear_revents);
             }
             for (watch, asked) in batch.into_iter().flatten().zip(&asked) {
-                let mask = u32::from(asked.revents().bits()) & wanted(watch);
+                let mask = (asked.revents().bits() as u32) & wanted(watch);
                 let looks = watch.state.get() & LOOKS;
                 if looks == ENOUGH {
                     self.give(watch, add);
                 } else if mask != 0 {
                     self.report(watch, mask, looks + LOOK);
                 } else {
-                    watch.state.set(QUEUED | looks + LOOK);
+                    watch.state.set(QUEUED | (looks + LOOK));
                     // SAFETY: just taken off the only queue it was on.
                     unsafe { missed.push(watch) };
                 }
@@ -182,7 +182,7 @@ fn wanted(watch: &Watch) -> u32 {
 }
 
 fn question(watch: &Watch) -> PollFd<'_> {
-    let interest = PollFlags::from_bits_retain(watch.interest.get() as u16);
+    let interest = PollFlags::from_bits_retain(watch.interest.get() as _);
     // SAFETY: used for one poll(2) only, which answers NVAL for what is no descriptor.
     PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(watch.fd.get()) }, interest)
 }
