@@ -26,6 +26,9 @@ void on_closed(uv_handle_t *h) {
   struct object *o = h->data;
 
   o->state = CLOSED;
+  /* Whose handle closes first, nobody waits for: not libuv, and not uvring. */
+  if (o->kind == PROCESS && o->inflight)
+    waitpid(o->h.process.pid, NULL, 0);
   if (o->fd != -1) {
     close(o->fd);
     close(o->other_fd);
