@@ -60,6 +60,7 @@ programs! {
     life { exits forks forked_idler allocator threads ringers }
     bad_udp { init_udp bind_udp send_udp options_udp }
     families { many mixed no_descriptors before_exec }
+    wakes { many closed young }
     turns { nested late_write refused refused_unix }
     forks { renewed untouched closed looking }
     datagrams { gathered too_long several stopped refused used_again }

@@ -89,6 +89,13 @@ impl Inbox {
         Chain { first }
     }
 
+    /// [`take`](Self::take) for whoever brings the nodes into an order of his own: the newest first,
+    /// and no pass over them.
+    pub fn take_newest_first(&self) -> Chain {
+        // Acquire: as in `take`.
+        Chain { first: self.newest.swap(ptr::null_mut(), Ordering::Acquire) }
+    }
+
     /// Whether nothing is waiting. A push of another thread may change that at once; a loop that
     /// goes to sleep on it must have announced so before (see [`Doorbell`](crate::wake::Doorbell)).
     pub fn is_empty(&self) -> bool {
@@ -104,7 +111,7 @@ impl Default for Inbox {
     }
 }
 
-/// Nodes that were taken, oldest first. The link is read before a node is handed out, so the
+/// Nodes that were taken. The link is read before a node is handed out, so the
 /// receiver may push it again, or free it, at once. Dropping a chain forgets what is left of it.
 #[derive(Debug)]
 #[must_use = "nodes that are not looked at are forgotten"]

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use uvring_core::driver::ready::{EDGE, IN};
 use uvring_core::list::{self, Link};
-use uvring_core::mpsc::Node;
+use uvring_core::mpsc::{Chain, Node};
 use uvring_core::wake::Doorbell;
 
 use crate::abi::*;
@@ -221,17 +221,66 @@ pub(crate) fn collect(owner: &uv_loop_t) {
     if inner.inbox.is_empty() {
         return;
     }
+    let woken = &raw const inner.woken;
+    let mut chain = inner.inbox.take_newest_first();
     // SAFETY: nodes in the inbox are those of live handles, because uv_close collects too; a handle
     // is QUEUED until it is called, so it is on one list at most.
     unsafe {
-        for node in inner.inbox.take() {
-            let handle =
-                node.byte_sub(core::mem::offset_of!(uv_async_t, queue)).cast::<uv_async_t>();
-            list::push_back(&raw const inner.woken, link(&*handle));
+        let few =
+            chain.by_ref().take(FEW).map(|node| list::push_back(woken, link_of(node))).count();
+        if few == FEW
+            && let Some(node) = chain.next()
+        {
+            list::push_back(woken, link_of(node));
+            spread(woken, chain, inner.async_counter.get());
         }
-        let order = |link| (*place(of_link(link))).order.get();
-        list::sort(&raw const inner.woken, |a, b| order(a) < order(b));
+        list::sort(woken, |a, b| order_of(a) < order_of(b));
     }
+}
+
+/// More handles than this are spread over [`HEAPS`] before they are sorted: merging long lists that
+/// lie all over the memory waits for it at each step.
+const FEW: usize = 1024;
+const HEAPS: usize = 1024;
+
+/// Brings what is on `woken` and in `chain` into the order of initialisation. One pass that goes all
+/// over the memory, and then one heap after the other, each of neighbours.
+///
+/// # Safety
+/// `woken` holds links of live handles, `chain` their nodes; `orders` is beyond the order of each.
+unsafe fn spread(woken: *const Link, chain: Chain, orders: u64) {
+    let heaps = [const { Link::new() }; HEAPS];
+    let shift = (u64::BITS - orders.leading_zeros()).saturating_sub(HEAPS.ilog2());
+    // SAFETY: each element is on one list at a time; the heads stay in place, and are left empty.
+    unsafe {
+        heaps.iter().for_each(|heap| list::init(heap));
+        let heap_of = |link| &raw const heaps[(order_of(link) >> shift) as usize % HEAPS];
+        while let Some(link) = list::pop_front(woken) {
+            list::push_back(heap_of(link), link);
+        }
+        for node in chain {
+            let link = link_of(node);
+            list::push_back(heap_of(link), link);
+        }
+        for heap in &heaps {
+            list::sort(heap, |a, b| order_of(a) < order_of(b));
+            list::append(heap, woken);
+        }
+    }
+}
+
+/// # Safety
+/// `node` is that of an async handle.
+unsafe fn link_of(node: *const Node) -> *const Link {
+    // SAFETY: by the caller's word it stands at this offset of a live handle.
+    unsafe { link(&*node.byte_sub(core::mem::offset_of!(uv_async_t, queue)).cast::<uv_async_t>()) }
+}
+
+/// # Safety
+/// `link` is the link of an async handle.
+unsafe fn order_of(link: *const Link) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { (*place(of_link(link))).order.get() }
 }
 
 /// # Safety
