@@ -59,6 +59,33 @@ fn ops_complete_in_order_and_in_number() {
 }
 
 #[test]
+fn an_op_has_company_when_others_are_queued_or_events_wait() {
+    if !uring() {
+        return;
+    }
+    let l = Loop::new(Kind::Uring);
+    let op = Op::new();
+    assert!(!l.driver.has_company());
+    // SAFETY: names no memory.
+    unsafe { l.driver.submit(&op, &Request::Nop) }.unwrap();
+    assert!(l.driver.has_company());
+    assert_eq!(l.done(), (ptr::from_ref(&op), 0));
+    assert!(!l.driver.has_company());
+    let ((a, b), (c, d)) = (pair(), pair());
+    let watches = [a.as_raw_fd(), c.as_raw_fd()].map(|fd| l.watch(fd, ready::IN));
+    l.silent();
+    (&b).write_all(b"x").unwrap();
+    (&d).write_all(b"x").unwrap();
+    l.driver.wait(LONG).unwrap();
+    assert!(matches!(l.driver.next(), Some(Event::Ready(..))));
+    assert!(l.driver.has_company());
+    assert!(matches!(l.driver.next(), Some(Event::Ready(..))));
+    for watch in watches {
+        l.driver.unwatch(watch);
+    }
+}
+
+#[test]
 fn send_sends_and_tells_of_a_full_socket() {
     if !uring() {
         return;

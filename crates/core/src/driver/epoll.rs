@@ -125,6 +125,11 @@ impl Driver {
         unsafe { beside.submit(op, request) }
     }
 
+    /// Operations on files only.
+    pub(super) fn has_company(&self) -> bool {
+        self.beside.get().is_some_and(Beside::is_queued)
+    }
+
     pub(super) fn cancel(&self, op: &Op) {
         if let Some(beside) = self.beside.get() {
             beside.cancel(op);

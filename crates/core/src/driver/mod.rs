@@ -234,6 +234,12 @@ impl Driver {
         on_backend!(self, backend => unsafe { backend.submit(op, request) })
     }
 
+    /// Whether an op submitted now shares its system call with others: some are queued, or there are
+    /// more events to hand out, whose callbacks may submit. For one alone a call of its own is cheaper.
+    pub fn has_company(&self) -> bool {
+        on_backend!(self, backend => backend.has_company())
+    }
+
     /// Asks that `op` end soon. Its `Done` still comes, with whatever result it came to.
     pub fn cancel(&self, op: &Op) {
         on_backend!(self, backend => backend.cancel(op));

@@ -248,6 +248,11 @@ impl Driver {
         Ok(())
     }
 
+    pub(super) fn has_company(&self) -> bool {
+        let ring = self.ring();
+        ring.pending() > 0 || ring.ready() > 0 || !self.again.is_empty() || self.fresh.has_found()
+    }
+
     pub(super) fn cancel(&self, op: &Op) {
         if !op.in_flight() {
             return;

@@ -157,9 +157,10 @@ impl uv_loop_t {
 
     /// Whether there is anything at all to wait for or to do.
     pub(crate) fn is_alive(&self) -> bool {
-        // SAFETY: the list heads of an initialised loop.
-        let fed = unsafe { !list::is_empty(&raw const self.pending_queue) };
-        self.has_active() || fed || !self.closing_handles.get().is_null()
+        self.has_active()
+            || !self.closing_handles.get().is_null()
+            // SAFETY: the list head of an initialised loop.
+            || unsafe { !list::is_empty(&raw const self.pending_queue) }
     }
 
     /// Reads the clock into the loop.

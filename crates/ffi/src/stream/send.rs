@@ -304,7 +304,7 @@ pub(super) fn take_back(stream: &uv_stream_t, write: &uv_write_t) {
 fn hand_over(stream: &uv_stream_t, first: &uv_write_t) -> bool {
     // SAFETY: `first` is on the queue.
     let more = unsafe { list::after(&raw const stream.write_queue, &raw const first.queue) };
-    if more.is_some() || !fits_ring(stream, first) {
+    if more.is_some() || !fits_ring(stream, first) || is_alone(stream) {
         return false;
     }
     let [buf] = rest(first) else { return false };
@@ -323,6 +323,15 @@ fn hand_over(stream: &uv_stream_t, first: &uv_write_t) -> bool {
     }
     stream.set(flag::IN_FLIGHT);
     true
+}
+
+/// Whether nobody else sends in this round, as far as one can see: no stream waits for the end of the
+/// callback, and the ring has nothing to do and nothing to tell.
+fn is_alone(stream: &uv_stream_t) -> bool {
+    let owner = stream.owner();
+    // SAFETY: the list head of an initialised loop.
+    let last = unsafe { list::is_empty(&raw const owner.watcher_queue) };
+    last && !owner.inner().driver().has_company()
 }
 
 /// Books the ring's answer.
