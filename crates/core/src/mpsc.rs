@@ -163,8 +163,15 @@ mod tests {
         // SAFETY: the nodes outlive the inbox and are pushed once each.
         let first: Vec<bool> = nodes.iter().map(|node| unsafe { inbox.push(node) }).collect();
         assert_eq!(first, [true, false, false]);
-        let taken: Vec<_> = inbox.take().collect();
-        assert_eq!(taken, nodes.each_ref().map(ptr::from_ref));
+        let mut wanted = nodes.each_ref().map(ptr::from_ref);
+        assert_eq!(inbox.take().collect::<Vec<_>>(), wanted);
+        assert!(inbox.is_empty());
+        for node in &nodes {
+            // SAFETY: taken, so on no list.
+            unsafe { inbox.push(node) };
+        }
+        wanted.reverse();
+        assert_eq!(inbox.take_newest_first().collect::<Vec<_>>(), wanted);
         assert!(inbox.is_empty());
     }
 

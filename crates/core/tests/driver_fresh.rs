@@ -62,6 +62,23 @@ impl Round {
         self.during(|l| l.watch(fd, STREAM))
     }
 
+    /// Both have a byte, both watches were looked at, and one was handed out: that one first.
+    fn one_of_two_reported<'a>(
+        &self,
+        sockets: &'a [(UnixStream, UnixStream); 2],
+    ) -> [(&'a UnixStream, &'static Watch); 2] {
+        for (_, peer) in sockets {
+            (&*peer).write_all(b"x").unwrap();
+        }
+        let mut both = self.during(|l| {
+            sockets.each_ref().map(|(socket, _)| (socket, l.watch(socket.as_raw_fd(), STREAM)))
+        });
+        self.inner.driver.wait(LOOK).unwrap();
+        let Some(Event::Ready(first, _)) = self.inner.driver.next() else { panic!("nothing") };
+        both.sort_by_key(|(_, watch)| !ptr::eq(*watch, first));
+        both
+    }
+
     /// Whether the epoll set has `fd`. A ring has none, and nothing is held against it.
     fn set_has(&self, fd: i32, expected: bool) {
         if self.inner.driver.kind() == Kind::Epoll {
@@ -157,40 +174,28 @@ fn stopped_before_the_look(kind: Kind) {
 
 fn stopped_between_look_and_report(kind: Kind) {
     let r = Round::new(kind);
-    let ((a, b), (c, d)) = (pair(), pair());
-    (&b).write_all(b"x").unwrap();
-    (&d).write_all(b"x").unwrap();
-    let watches = r.during(|l| [l.watch(a.as_raw_fd(), STREAM), l.watch(c.as_raw_fd(), STREAM)]);
-    r.inner.driver.wait(LOOK).unwrap();
-    let Some(Event::Ready(first, _)) = r.inner.driver.next() else { panic!("nothing") };
-    let other = watches.into_iter().find(|watch| !ptr::eq(*watch, first)).unwrap();
+    let sockets = [pair(), pair()];
+    let [(_, reported), (_, other)] = r.one_of_two_reported(&sockets);
     r.inner.driver.unwatch(other);
     assert!(r.inner.driver.next().is_none());
-    let rest = watches.into_iter().find(|watch| ptr::eq(*watch, first)).unwrap();
-    r.inner.driver.unwatch(rest);
+    r.inner.driver.unwatch(reported);
     r.inner.silent();
 }
 
 fn narrowed_between_look_and_report(kind: Kind) {
     let r = Round::new(kind);
-    let ((a, b), (c, d)) = (pair(), pair());
-    (&b).write_all(b"x").unwrap();
-    (&d).write_all(b"x").unwrap();
-    let watches = r.during(|l| [l.watch(a.as_raw_fd(), STREAM), l.watch(c.as_raw_fd(), STREAM)]);
-    r.inner.driver.wait(LOOK).unwrap();
-    let Some(Event::Ready(first, _)) = r.inner.driver.next() else { panic!("nothing") };
-    let other = watches.into_iter().find(|watch| !ptr::eq(*watch, first)).unwrap();
+    let sockets = [pair(), pair()];
+    let [(socket, reported), (_, other)] = r.one_of_two_reported(&sockets);
     // Wants to write now and not to read.
     r.inner.set(other, ready::OUT | ready::DRAINS).unwrap();
     while let Some(event) = r.inner.driver.next() {
         let Event::Ready(watch, mask) = event else { panic!("no op was submitted") };
         assert!(!ptr::eq(watch, other) || mask & ready::IN == 0);
     }
-    drain(if ptr::eq(first, watches[0]) { &a } else { &c });
+    drain(socket);
     assert_eq!(r.inner.reports(), [(ptr::from_ref(other), ready::OUT)]);
-    for watch in watches {
-        r.inner.driver.unwatch(watch);
-    }
+    r.inner.driver.unwatch(reported);
+    r.inner.driver.unwatch(other);
 }
 
 fn handed_over_on_request(kind: Kind) {

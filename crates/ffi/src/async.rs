@@ -226,12 +226,10 @@ pub(crate) fn collect(owner: &uv_loop_t) {
     // SAFETY: nodes in the inbox are those of live handles, because uv_close collects too; a handle
     // is QUEUED until it is called, so it is on one list at most.
     unsafe {
-        let few =
-            chain.by_ref().take(FEW).map(|node| list::push_back(woken, link_of(node))).count();
-        if few == FEW
-            && let Some(node) = chain.next()
-        {
+        for node in chain.by_ref().take(FEW) {
             list::push_back(woken, link_of(node));
+        }
+        if !chain.is_empty() {
             spread(woken, chain, inner.async_counter.get());
         }
         list::sort(woken, |a, b| order_of(a) < order_of(b));
