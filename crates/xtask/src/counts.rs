@@ -1,12 +1,22 @@
-//! How many tests did what.
+//! How many tests did what, and which of them failed.
 use std::ops::AddAssign;
 
 /// Passed, failed, skipped.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
+    /// What failed and why, for the end of a long output.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Counts {
+    /// One test that failed.
+    pub(crate) fn fail(&mut self, what: String) {
+        self.failed += 1;
+        self.failures.push(what);
+    }
 }
 
 impl AddAssign for Counts {
@@ -14,6 +24,7 @@ impl AddAssign for Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 }
 

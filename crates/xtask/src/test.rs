@@ -68,7 +68,10 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|n| n == step.name)) {
         println!("\n==== {}", step.name);
         let since = Instant::now();
-        let counts = step.run.perform();
+        let mut counts = step.run.perform();
+        for failure in &mut counts.failures {
+            failure.insert_str(0, &format!("{}: ", step.name));
+        }
         let seconds = since.elapsed().as_secs_f64();
         let word = if counts.failed == 0 { "ok" } else { "FAILED" };
         let line = format!("{:22} {word:6} {seconds:7.1} s   {counts}", step.name);
@@ -79,6 +82,12 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     println!("\nsteps:");
     for line in &lines {
         println!("  {line}");
+    }
+    if !total.failures.is_empty() {
+        println!("\nfailures:");
+    }
+    for failure in &total.failures {
+        println!("  {}", failure.trim_end().replace('\n', "\n  "));
     }
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -92,7 +101,9 @@ impl Check {
         };
         result.unwrap_or_else(|error| {
             println!("error: {error:#}");
-            Counts { failed: 1, ..Counts::default() }
+            let mut counts = Counts::default();
+            counts.fail(format!("{error:#}"));
+            counts
         })
     }
 }
@@ -152,20 +163,28 @@ fn count_test_lines(command: &mut Command) -> Result<Counts> {
         .spawn()
         .with_context(|| format!("cannot start: {shown}"))?;
     let mut counts = Counts::default();
+    // What a test program says about its failures stands between two kinds of line.
+    let mut telling: Option<String> = None;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line?;
             println!("{line}");
             if let Some(found) = pattern.captures(&line) {
                 let number = |index: usize| found[index].parse::<usize>();
-                counts += Counts { passed: number(1)?, failed: number(2)?, skipped: number(3)? };
+                let (passed, failed, skipped) = (number(1)?, number(2)?, number(3)?);
+                let failures = telling.take().into_iter().collect();
+                counts += Counts { passed, failed, skipped, failures };
+            } else if let Some(told) = &mut telling {
+                *told += &format!("{line}\n");
+            } else if line == "failures:" {
+                telling = Some(String::new());
             }
         }
     }
     let status = child.wait()?;
     if !status.success() && counts.failed == 0 {
         println!("error: {status}: {shown}");
-        counts.failed += 1;
+        counts.fail(format!("{status}: {shown}"));
     }
     Ok(counts)
 }
@@ -187,13 +206,15 @@ fn examples() -> Result<()> {
 /// Only the tests in expected.txt can fail CI; what else fails is listed and counts as skipped.
 fn conformance_on(backend: Backend, form: Form) -> Result<Counts> {
     let report = conformance::collect(&conformance::Args::all_on(backend, form))?;
-    let regressions = report.regressions()?.len();
-    let counts = report.counts();
-    let known = counts.failed.saturating_sub(regressions);
-    if known > 0 {
+    let failures = report.regressions()?;
+    let all = report.counts();
+    let failed = failures.len();
+    let skipped = (all.failed + all.skipped).saturating_sub(failed);
+    if skipped > all.skipped {
+        let known = skipped - all.skipped;
         println!("{known} tests fail that are not in expected.txt: counted as skipped");
     }
-    Ok(Counts { failed: regressions, skipped: counts.skipped + known, ..counts })
+    Ok(Counts { passed: all.passed, failed, skipped, failures })
 }
 
 fn conformance_everywhere(form: Form) -> Result<Counts> {

@@ -27,7 +27,10 @@ pub(crate) struct TestResult {
     /// Why it did not pass.
     pub(crate) reason: String,
     pub(crate) seconds: f64,
-    /// It failed beside other tests and passed when run again alone.
+    /// It stands in the list of those that must pass.
+    #[serde(skip)]
+    pub(crate) must: bool,
+    /// It did not pass beside other tests, and did when run again alone.
     pub(crate) alone: bool,
     /// The uv_* functions that the test's source file calls.
     pub(crate) functions: BTreeSet<String>,
@@ -44,11 +47,15 @@ impl TestResult {
 
 impl fmt::Display for TestResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.result {
-            Outcome::Pass => "ok  ",
-            Outcome::Fail => "FAIL",
-            Outcome::Skip => "skip",
-            Outcome::Timeout => "TIME",
+        // Capitals are for what fails the run.
+        let word = match (self.result, self.must) {
+            (Outcome::Pass, _) => "ok  ",
+            (Outcome::Skip, false) => "skip",
+            (Outcome::Skip, true) => "SKIP",
+            (Outcome::Fail, false) => "fail",
+            (Outcome::Fail, true) => "FAIL",
+            (Outcome::Timeout, false) => "time",
+            (Outcome::Timeout, true) => "TIME",
         };
         write!(f, "{word} {} ({:.2} s)", self.name, self.seconds)?;
         if !self.reason.is_empty() {
@@ -126,7 +133,7 @@ impl Report {
             match result.result {
                 Outcome::Pass => counts.passed += 1,
                 Outcome::Skip => counts.skipped += 1,
-                Outcome::Fail | Outcome::Timeout => counts.failed += 1,
+                Outcome::Fail | Outcome::Timeout => counts.fail(result.to_string()),
             }
         }
         counts
@@ -137,18 +144,18 @@ impl Report {
         wanted.map(|result| result.name.as_str()).collect()
     }
 
-    /// Tests of the list of those that must pass, and did not in this run.
+    /// Tests of the list of those that must pass, and did not in this run, each with its outcome.
     pub(crate) fn regressions(&self) -> Result<Vec<String>> {
         if self.backend == Backend::Reference {
             return Ok(Vec::new());
         }
-        let passed = self.with(Outcome::Pass);
-        let ran: BTreeSet<&str> = self.results.iter().map(|result| result.name.as_str()).collect();
-        Ok(must_pass(self.backend)?
-            .into_iter()
-            .filter(|name| !passed.contains(name.as_str()))
-            .filter(|name| !self.partial || ran.contains(name.as_str()))
-            .collect())
+        let ran: BTreeMap<&str, &TestResult> =
+            self.results.iter().map(|result| (result.name.as_str(), result)).collect();
+        let lost = |name: String| match ran.get(name.as_str()) {
+            Some(result) => (result.result != Outcome::Pass).then(|| result.to_string()),
+            None => (!self.partial).then(|| format!("{name}: there is no such test")),
+        };
+        Ok(must_pass(self.backend)?.into_iter().filter_map(lost).collect())
     }
 
     /// Prints what stands out, and the counts as the last line.

@@ -25,6 +25,8 @@ const TIMEOUT_MULTIPLIER: u32 = 3;
 const LIMIT: Duration = Duration::from_secs(120);
 /// More failures than this have another cause than a busy machine.
 const RUN_AGAIN: usize = 40;
+/// So often one that must pass may say that it cannot be run just now.
+const SKIPS_AGAIN: usize = 10;
 /// Exit status by which a libuv test says that it was skipped.
 const SKIPPED: i32 = 7;
 
@@ -73,13 +75,23 @@ impl Plan {
         Ok(finished)
     }
 
-    /// Runs what failed once more, with the machine to itself; of many only what must pass.
+    /// Runs what failed once more, with the machine to itself; of many only what must pass. A test
+    /// that must pass may also skip itself on a busy machine: it waits for some moment of the
+    /// kernel's, and says so.
     fn again(&self, programs: &Programs, results: &mut [TestResult]) -> Result<()> {
         let few = results.iter().filter(|result| result.failed()).count() <= RUN_AGAIN;
-        let wanted = |result: &TestResult| few || self.must.contains(&result.name);
-        for result in results.iter_mut().filter(|result| result.failed() && wanted(result)) {
-            let again = self.one(programs, &result.name)?;
-            *result = TestResult { alone: again.result == Outcome::Pass, ..again };
+        let wanted = |result: &&mut TestResult| {
+            (few && result.failed()) || (result.must && result.result != Outcome::Pass)
+        };
+        for result in results.iter_mut().filter(wanted) {
+            let times = if result.result == Outcome::Skip { SKIPS_AGAIN } else { 1 };
+            for _ in 0..times {
+                let again = self.one(programs, &result.name)?;
+                *result = TestResult { alone: again.result == Outcome::Pass, ..again };
+                if result.alone {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -167,6 +179,7 @@ impl Plan {
             result,
             reason,
             seconds: run.seconds,
+            must: self.must.contains(name),
             alone: false,
             functions: programs.functions.get(name).cloned().unwrap_or_default(),
             output: run.output,

@@ -99,7 +99,10 @@ fn one(program: &Program, usr: &Path, backends: &[Backend]) -> Counts {
         Ok(want) => want,
         Err(error) => {
             println!("FAIL {} on libuv itself: {error:#}", program.name);
-            return Counts { failed: backends.len(), ..counts };
+            for _ in backends {
+                counts.fail(format!("{} on libuv itself: {error:#}", program.name));
+            }
+            return counts;
         }
     };
     for &backend in backends {
@@ -112,7 +115,7 @@ fn one(program: &Program, usr: &Path, backends: &[Backend]) -> Counts {
             }
             Err(error) => {
                 println!("FAIL {name}: {error:#}");
-                counts.failed += 1;
+                counts.fail(format!("{name}: {error:#}"));
             }
         }
     }

@@ -122,8 +122,9 @@ fn check(checker: Checker) -> Result<Counts> {
                     match outcome {
                         Ok(()) => counts.passed += 1,
                         Err(error) => {
-                            counts.failed += 1;
-                            println!("{}: {run}: {error:#}", checker.name());
+                            let what = format!("{}: {run}: {error:#}", checker.name());
+                            println!("{what}");
+                            counts.fail(what);
                         }
                     }
                 }
