@@ -184,7 +184,7 @@ local sections = {
     local poll = uv.new_fs_poll()
     poll:start(path, 20, function(err, before, now) must(err); say("polled", before.size, now.size); poll:close() end)
     local later = uv.new_timer()
-    later:start(60, 0, function() local f = uv.fs_open(path, "a", 0); uv.fs_write(f, "more", -1); uv.fs_close(f); later:close() end)
+    later:start(400, 0, function() local f = uv.fs_open(path, "a", 0); uv.fs_write(f, "more", -1); uv.fs_close(f); later:close() end)
     uv.run()
   end },
   { "threads", function()

@@ -22,13 +22,14 @@ const sections = {
   async timers() {
     const order = [];
     await new Promise((done) => {
-      setTimeout(() => order.push('10 ms'), 10);
+      // Far enough apart for a process that has to wait for its turn between two lines.
+      setTimeout(() => order.push('400 ms'), 400);
       setTimeout(() => order.push('1 ms'), 1);
       let count = 0;
       const ticks = setInterval(() => {
         if (++count < 3) return;
         clearInterval(ticks);
-        setTimeout(() => { order.push(`${count} ticks`); done(); }, 50);
+        setTimeout(() => { order.push(`${count} ticks`); done(); }, 800);
       }, 30);
       const never = setTimeout(() => order.push('never'), 50);
       clearTimeout(never);
@@ -209,7 +210,7 @@ const sections = {
     fs.writeFileSync(at('polled'), 'x');
     await new Promise((done) => {
       fs.watchFile(at('polled'), { interval: 20 }, (now) => { changes.push(now.size); if (now.size === 0) done(); else fs.unlinkSync(at('polled')); });
-      setTimeout(() => fs.writeFileSync(at('polled'), 'longer'), 60);
+      setTimeout(() => fs.writeFileSync(at('polled'), 'longer'), 400);
     });
     fs.unwatchFile(at('polled'));
     console.log(changes.join());

@@ -17,11 +17,11 @@ def sha(data):
 
 async def timers(home):
     loop, order = asyncio.get_running_loop(), []
-    for ms in (30, 10, 20):
+    for ms in (300, 100, 200):
         loop.call_later(ms / 1000, order.append, ms)
     loop.call_soon(order.append, "soon")
-    loop.call_later(0.015, order.append, "never").cancel()
-    await asyncio.sleep(0.1)
+    loop.call_later(0.15, order.append, "never").cancel()
+    await asyncio.sleep(0.5)
     print(order)
     try:
         await asyncio.wait_for(asyncio.sleep(10), 0.01)
