@@ -340,6 +340,10 @@ impl Driver {
         }
         while self.budget.get() > 0 {
             let Some(cqe) = ring.pop() else {
+                // One enter for what comes while all of these are handed out, not one for each.
+                if let Some((watch, mask)) = self.fresh.next() {
+                    return Some(Event::Ready(watch, mask));
+                }
                 // What was queued meanwhile goes out with the same enter.
                 if ring.wants_enter() && self.look().is_ok() && ring.ready() > 0 {
                     continue;
