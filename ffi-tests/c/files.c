@@ -432,6 +432,68 @@ static void full(uv_loop_t *loop) {
   leave();
 }
 
+/* How often of `times` the file is opened, read and closed with `want` bytes in it. */
+static int found(uv_loop_t *loop, const char *name, int times, long long want) {
+  char bytes[8];
+  uv_buf_t buf = uv_buf_init(bytes, sizeof bytes);
+  uv_fs_t req;
+  int right = 0;
+  for (int i = 0; i < times; i++) {
+    long long fd = result_of(loop, &req, uv_fs_open(loop, &req, in(name), O_RDONLY, 0, on_done));
+    if (fd < 0) {
+      right += fd == want;
+      continue;
+    }
+    right += result_of(loop, &req, uv_fs_read(loop, &req, (uv_file) fd, &buf, 1, 0, on_done)) == want;
+    if (result_of(loop, &req, uv_fs_close(loop, &req, (uv_file) fd, on_done)) != 0) right = -1000;
+  }
+  return right;
+}
+
+/* Mounts over a folder in a mount namespace of its own, and says on `to` that it did. */
+static void cover(const char *name, int to, int until) {
+  char byte = 0;
+  if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) _exit(1);
+  mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+  if (mount("none", name, "tmpfs", 0, "size=64k") != 0 || write(to, &byte, 1) != 1) _exit(1);
+  while (read(until, &byte, 1) > 0) {
+  }
+  _exit(0);
+}
+
+/* A folder that another process has mounted something over: here nothing has changed. */
+static void covered(uv_loop_t *loop) {
+  int told[2], over[2], status;
+  char byte;
+  enter();
+  NEED(mkdir(in("sub"), 0700));
+  make("sub/a", 3);
+  SHOW(found(loop, "sub/a", 40, 3));
+  NEED(pipe2(told, O_CLOEXEC));
+  NEED(pipe2(over, O_CLOEXEC));
+  pid_t pid = fork();
+  if (pid == 0) {
+    close(told[0]);
+    close(over[1]);
+    cover(in("sub"), told[1], over[0]);
+  }
+  close(told[1]);
+  close(over[0]);
+  if (read(told[0], &byte, 1) == 1) {
+    SHOW(found(loop, "sub/a", 40, 3));
+    SHOW(found(loop, "sub/none", 40, UV_ENOENT));
+  } else {
+    printf("skip: no mount in a namespace of its own\n");
+  }
+  close(told[0]);
+  close(over[1]);
+  NEED(waitpid(pid, &status, 0));
+  SHOW(found(loop, "sub/a", 40, 3));
+  unlink(in("sub/a"));
+  NEED(rmdir(in("sub")));
+  leave();
+}
+
 /* No descriptors left. */
 static void no_fds(uv_loop_t *loop) {
   struct rlimit old, low;
@@ -495,6 +557,7 @@ static void copied(uv_loop_t *loop) {
 static const struct section sections[] = {
     {"paths", paths},     {"descriptors", descriptors}, {"flags", flags}, {"shrinks", shrinks},
     {"turns", turns},     {"endless", endless},         {"fifo", fifo},   {"cancelled", cancelled},
-    {"crowd", crowd},     {"full", full},               {"no_fds", no_fds}, {"copied", copied}, {NULL, NULL}};
+    {"crowd", crowd},     {"full", full},               {"no_fds", no_fds}, {"copied", copied},
+    {"covered", covered}, {NULL, NULL}};
 
 int main(int argc, char **argv) { return check_main(argc, argv, sections); }
