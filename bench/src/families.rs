@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 const GROUP: &str = "libuv";
 /// Prints sizes and measures nothing.
 const NOT_MEASURED: &str = "libuv-sizes";
-/// Groups of rows that do what applications do.
-const APPLICATIONS: &[&str] = &["writes", "unix", "timers", "async", "files", "pool"];
+/// Groups of rows that do what applications do, and how other such rows begin, over TCP and unix
+/// sockets. An echo of 64 bytes is a round trip through the kernel and little else: it has bars of
+/// its own.
+const APPLICATIONS: &[&str] = &["timers", "async", "files", "pool"];
+const APPLICATION_ROWS: &[&str] = &["echo-4KiB", "coalesce", "fanout", "churn"];
 
 /// Times as fast as libuv, over one set of rows.
 pub(crate) struct Mean {
@@ -54,7 +57,9 @@ pub(crate) fn means(records: &Records) -> Vec<Mean> {
 }
 
 fn application(record: &Record) -> bool {
-    APPLICATIONS.contains(&record.group.as_str()) || record.row.starts_with("echo-4KiB")
+    let row = record.row.strip_prefix("unix-").unwrap_or(&record.row);
+    APPLICATIONS.contains(&record.group.as_str())
+        || APPLICATION_ROWS.iter().any(|beginning| row.starts_with(beginning))
 }
 
 fn ratios<'a>(
@@ -90,16 +95,24 @@ fn mean(
     })
 }
 
-/// `udp_pummel` of `udp_pummel_10v100`, `tcp_pump` of `tcp_pump1_client`: what is left without the
-/// numbers that tell its members apart.
+/// `udp_pummel` of `udp_pummel_10v100`, `tcp_pump` of `tcp_pump1_client`, `echo-4KiB` of
+/// `echo-4KiB-256c-1f`: what is left without the numbers that tell its members apart.
 pub(crate) fn family(row: &str) -> String {
-    let name = row.trim_end_matches("_client").trim_end_matches("-sync");
+    let name = row.trim_end_matches("_client").trim_end_matches("-sync").trim_end_matches("-1cpu");
+    let name = without_count(name, "f").and_then(|name| without_count(name, "c")).unwrap_or(name);
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let name = name.strip_suffix('v').map_or(name, |rest| {
         let shorter = rest.trim_end_matches(|c: char| c.is_ascii_digit());
         if shorter.len() < rest.len() { shorter } else { name }
     });
     name.trim_end_matches(['_', '-']).to_owned()
+}
+
+/// The name without a count and its unit at the end: `-16f`.
+fn without_count<'a>(name: &'a str, unit: &str) -> Option<&'a str> {
+    let number = name.strip_suffix(unit)?;
+    let rest = number.trim_end_matches(|c: char| c.is_ascii_digit());
+    if rest.len() < number.len() { rest.strip_suffix('-') } else { None }
 }
 
 /// Prints them.
@@ -138,6 +151,8 @@ mod tests {
             ("libuv-fs_stat-sync", "libuv-fs_stat"),
             ("libuv-fs_stat-32", "libuv-fs_stat"),
             ("libuv-million_timers", "libuv-million_timers"),
+            ("unix-echo-4KiB-256c-16f", "unix-echo-4KiB"),
+            ("file-chain-64-1cpu", "file-chain"),
         ] {
             assert_eq!(family(row), expected);
         }
