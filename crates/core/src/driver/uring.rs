@@ -10,16 +10,17 @@
 //! The ring is made disabled and belongs to the thread that first enters it. When another thread
 //! runs the loop later, the kernel says EXIST and [`Driver::move_here`] starts over with a new ring.
 
+mod make;
 mod poll;
 mod token;
 
 use core::cell::{Cell, OnceCell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 
+use self::make::new_ring;
 use self::poll::{
     AGAIN, ARMED, MASK_BITS, MASK_SHIFT, QUEUED, SETTLED, cancel, cancel_poll, clear, has, poll,
     poll_token, wanted,
@@ -32,21 +33,14 @@ use super::queue::Queue;
 use super::{Event, Op, Request, Table, Watch, ready};
 use crate::epoll::Epoll;
 use crate::uring::sqe::{CancelFlags, SqeFlags};
-use crate::uring::{Config, Cqe, Ring, SetupFlags, Sqe};
+use crate::uring::{Cqe, Ring, Sqe};
 use crate::{Errno, Result};
 
-/// Places in the submission queue.
-const ENTRIES: u32 = 256;
-/// Places for completions. Operations get half of them: a message to a thousand peers is one batch.
-const COMPLETIONS: u32 = 2048;
 /// Completions handed out in one round: the kernel brings about 20 with an enter, and there may be
 /// more before the others get their turn.
 const ROUND: u32 = 1024;
 /// Enters that [`Driver::unwatch`] spends at most on seeing a poll end.
 const PATIENCE: u32 = 256;
-
-/// Set when the kernel refused a ring: it is not asked again.
-static REFUSED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -453,7 +447,7 @@ impl Driver {
         if old.untaken().filter(is_op).count() != self.in_flight.get() as usize {
             return Err(Errno::EXIST);
         }
-        let fresh = Ring::new(&config())?;
+        let fresh = make::another_ring()?;
         if let Some(pollable) = self.pollable.get() {
             fresh.register_eventfd(pollable.event.as_fd())?;
         }
@@ -571,30 +565,6 @@ impl Drop for Driver {
             }
         }
     }
-}
-
-fn config() -> Config {
-    // Without deferred completions a ring is slower than epoll: then epoll it is.
-    let required = SetupFlags::SINGLE_ISSUER
-        .union(SetupFlags::DEFER_TASKRUN)
-        .union(SetupFlags::TASKRUN_FLAG)
-        .union(SetupFlags::R_DISABLED);
-    Config { required, cq_entries: COMPLETIONS, ..Config::new(ENTRIES) }
-}
-
-fn new_ring() -> Result<Ring> {
-    // Relaxed: a hint that saves a system call, nothing depends on it.
-    if REFUSED.load(Ordering::Relaxed) {
-        return Err(Errno::NOSYS);
-    }
-    let ring = Ring::new(&config());
-    // Running out of descriptors says nothing about the kernel.
-    if let Err(error) = &ring
-        && !matches!(*error, Errno::MFILE | Errno::NFILE)
-    {
-        REFUSED.store(true, Ordering::Relaxed);
-    }
-    ring
 }
 
 /// The error that epoll_ctl(2) gives for a descriptor that is closed or has nothing to wait for.
