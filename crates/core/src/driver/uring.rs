@@ -229,7 +229,7 @@ impl Driver {
             return Err(Errno::ALREADY);
         }
         // Their completions must find room beside those of the watches.
-        if self.in_flight.get() >= ring.capacity() / 2 {
+        if self.in_flight.get() >= ring.capacity().saturating_sub(make::RESERVED) {
             return Err(Errno::BUSY);
         }
         // SAFETY: the memory stays valid until the completion, by the caller's promise.
