@@ -7,7 +7,7 @@ use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 
-use uvring_core::driver::{Kind, Request};
+use uvring_core::driver::Request;
 
 use super::ring;
 use super::route::{self, Elsewhere};
@@ -324,12 +324,7 @@ unsafe fn finish<O: Operation>(req: &uv_fs_t) -> c_int {
         };
         count_under_way(owner, req, true);
         let polled = route.polled && owner.flags.get() & option::SQPOLL != 0;
-        let by_ring = match elsewhere {
-            Elsewhere::Ring => true,
-            Elsewhere::OwnRing => owner.inner().driver().kind() == Kind::Uring,
-            Elsewhere::Worker => false,
-        };
-        if (by_ring || polled) && ring::submit::<O>(owner, req) {
+        if (elsewhere == Elsewhere::Ring || polled) && ring::submit::<O>(owner, req) {
             return 0;
         }
         to_pool::<O>(req)
@@ -402,7 +397,9 @@ pub(super) unsafe fn to_pool<O: Operation>(request: &uv_fs_t) -> c_int {
         let owner = &*request.r#loop.get();
         let whole = ptr::from_ref(request).cast_mut();
         req::start(owner, whole.cast(), UV_FS);
-        let code = threadpool::submit(owner, &raw mut (*whole).work_req, work::<O>, done);
+        let submit =
+            if route::of(O::KIND).helps { threadpool::submit_short } else { threadpool::submit };
+        let code = submit(owner, &raw mut (*whole).work_req, work::<O>, done);
         if code != 0 {
             req::done(owner);
             count_under_way(owner, request, false);

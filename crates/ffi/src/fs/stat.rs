@@ -76,6 +76,22 @@ impl Operation for Lstat {
     }
 }
 
+/// An attempt at a look-up that waits for a worker. Whether it is done.
+///
+/// # Safety
+/// `job` was given to `threadpool::submit_short`, this is its loop's thread, and no worker has it.
+pub(crate) unsafe fn try_again(job: *mut uv__work) -> bool {
+    // SAFETY: by the table of routes it is the job of one of these.
+    let (req, answer) = unsafe {
+        let req = &*request::of_job(job);
+        match req.fs_type.get() {
+            UV_FS_STAT => (req, Stat::attempt(req, false)),
+            _ => (req, Lstat::attempt(req, false)),
+        }
+    };
+    answer.map(|result| req.result.set(result)).is_ok()
+}
+
 struct Fstat;
 
 impl Operation for Fstat {

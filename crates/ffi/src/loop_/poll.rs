@@ -8,6 +8,7 @@ use uvring_core::{Errno, clock, list};
 
 use super::{option, run};
 use crate::abi::*;
+use crate::fs::stat;
 use crate::{r#async, dispatch, linger, threadpool};
 
 /// How often a full batch is followed by another look in one turn.
@@ -133,18 +134,26 @@ pub(super) fn is_told(owner: &uv_loop_t) -> bool {
 }
 
 /// Looks whether other threads have something for the loop, for as long as that has paid off
-/// lately. The clock and the kernel wait meanwhile, so it is short.
+/// lately, after taking over some of what they have not begun. The clock and the kernel wait
+/// meanwhile, so it is short.
 fn told_soon(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     let inner = owner.inner();
     if is_told(owner) {
         return true;
+    }
+    if threadpool::has_waiting() && !inner.finished.is_alone() {
+        // What the loop has for the kernel does not wait.
+        inner.driver().flush();
+        // SAFETY: the jobs given are short ones of this loop that no worker has.
+        if threadpool::help(owner, |job| unsafe { stat::try_again(job) }) {
+            return true;
+        }
     }
     let mut linger = inner.linger.get();
     let most = timeout.map_or(u64::MAX, |timeout| timeout.as_nanos() as u64);
     if linger.budget_ns() == 0 || linger.budget_ns() > most {
         return false;
     }
-    // What the loop has for the kernel does not wait.
     inner.driver().flush();
     let found = linger::look(linger.budget_ns(), || is_told(owner) || inner.driver().has_work());
     linger.waited(found);

@@ -6,6 +6,7 @@
 //!   pool    the queue and the threads: who waits, who wakes whom, beginning and end
 //!   pool/names  who looks up names      pool/bed  where they sleep
 //!   size    how many workers
+//!   help    what the loop does itself instead of waiting
 //! ```
 //!
 //! A job comes back through the loop's list of finished jobs, which the loop empties in one piece,
@@ -13,6 +14,7 @@
 //! the library's own, and only when the list was empty. A loop that waits for a job looks at the
 //! list for a while before it sleeps.
 
+mod help;
 mod pool;
 mod size;
 mod worker;
@@ -23,7 +25,8 @@ use uvring_core::list::{self, Link};
 use uvring_core::mpsc::{Inbox, Node};
 use uvring_core::wake::Doorbell;
 
-pub(crate) use self::pool::stop as shutdown;
+pub(crate) use self::help::help;
+pub(crate) use self::pool::{has_waiting, stop as shutdown};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::call;
@@ -41,12 +44,14 @@ const _: () = {
     assert!(size_of::<Link>() == 2 * size_of::<usize>());
     assert!(align_of::<Node>() <= align_of::<Link>());
     assert!(size_of::<Inbox>() <= size_of::<Link>() && align_of::<Inbox>() <= align_of::<Link>());
-    // Room for `NAME`.
-    assert!(align_of::<uv_loop_t>() > NAME);
+    // Room for the two marks.
+    assert!(align_of::<uv_loop_t>() > NAME + SHORT);
 };
 
 /// In the address of a job's loop: the job is a look-up of a name, which may wait for seconds.
 const NAME: usize = 1;
+/// The same place: the job is a short one, and its loop may do it itself.
+const SHORT: usize = 2;
 
 /// A job that a thread has taken off the queue.
 struct Job {
@@ -166,7 +171,7 @@ unsafe fn finished<'l>(owner: *const uv_loop_t) -> &'l Inbox {
 unsafe fn hand_back(job: *mut uv__work, status: c_int) -> Option<Untold> {
     // SAFETY: the caller's promise; the link's two words are free since the job left the queue.
     unsafe {
-        let owner = (*job).r#loop.get().map_addr(|address| address & !NAME);
+        let owner = (*job).r#loop.get().map_addr(|address| address & !(NAME | SHORT));
         let words = (&raw const (*job).wq).cast_mut().cast::<usize>();
         words.add(1).write(status as usize);
         words.write(0);
@@ -252,13 +257,24 @@ pub(crate) unsafe fn submit(
     done: Done,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe {
-        let code = prepare(owner, job, (work, done), 0);
-        if code == 0 {
-            pool::push(&raw const (*job).wq);
-        }
-        code
-    }
+    unsafe { hand_in(owner, job, (work, done), 0) }
+}
+
+/// As [`submit`], for a job that the loop may do itself with [`help`].
+///
+/// # Errors
+/// As [`submit`].
+///
+/// # Safety
+/// As [`submit`].
+pub(crate) unsafe fn submit_short(
+    owner: &uv_loop_t,
+    job: *mut uv__work,
+    work: Work,
+    done: Done,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { hand_in(owner, job, (work, done), SHORT) }
 }
 
 /// As [`submit`], for the look-up of a name: no other job waits for it.
@@ -275,18 +291,12 @@ pub(crate) unsafe fn submit_name(
     done: Done,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe {
-        let code = prepare(owner, job, (work, done), NAME);
-        if code == 0 {
-            pool::push_name(&raw const (*job).wq);
-        }
-        code
-    }
+    unsafe { hand_in(owner, job, (work, done), NAME) }
 }
 
 /// # Safety
 /// As [`submit`].
-unsafe fn prepare(
+unsafe fn hand_in(
     owner: &uv_loop_t,
     job: *mut uv__work,
     (work, done): (Work, Done),
@@ -307,6 +317,11 @@ unsafe fn prepare(
     }
     let jobs = &owner.inner().jobs;
     jobs.set(jobs.get().wrapping_add(1));
+    // SAFETY: the caller's promise; the pool runs.
+    unsafe {
+        let link = &raw const (*job).wq;
+        if tag == NAME { pool::push_name(link) } else { pool::push(link) }
+    }
     0
 }
 

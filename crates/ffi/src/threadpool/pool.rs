@@ -276,6 +276,15 @@ impl Locked {
         }
     }
 
+    /// Gives the lock back, then wakes a worker if one is needed.
+    fn unlock_and_rouse(mut self) {
+        let sleeper = self.needs_wake();
+        drop(self);
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+    }
+
     /// Gives the lock back, then tells the loop whose job is over, if it has to be told, and the one
     /// that is owed it.
     pub(super) fn unlock_and_ring(mut self, told: Option<Untold>) {
@@ -328,8 +337,7 @@ impl Drop for Locked {
 
 /// Watches for jobs for `budget_ns` at most. True as soon as there is one.
 pub(super) fn linger(budget_ns: u64) -> bool {
-    let found = || !POOL.inbox.0.is_empty() || POOL.has_queue.load(Ordering::Relaxed);
-    linger::look(budget_ns, found)
+    linger::look(budget_ns, has_waiting)
 }
 
 /// Starts the workers unless they run. 0 or an error code.
@@ -431,12 +439,43 @@ pub(super) unsafe fn push(link: *const Link) {
     if searching || POOL.sleeping.load(Ordering::Relaxed) == 0 {
         return;
     }
+    Locked::take().unlock_and_rouse();
+}
+
+/// Whether there are jobs that nobody has begun, as far as one can see without the lock.
+pub(crate) fn has_waiting() -> bool {
+    !POOL.inbox.0.is_empty() || POOL.has_queue.load(Ordering::Relaxed)
+}
+
+/// Takes the oldest waiting job off the queue if it is `wanted` and others wait behind it.
+pub(super) fn take_oldest(wanted: impl FnOnce(*const Link) -> bool) -> Option<*const Link> {
     let mut locked = Locked::take();
-    let sleeper = locked.needs_wake();
-    drop(locked);
-    if let Some(sleeper) = sleeper {
-        sleeper.wake();
+    locked.take_in();
+    let queue = &raw const locked.state().queue;
+    // SAFETY: the list holds the links of jobs that were submitted and are still waiting.
+    unsafe {
+        let first = list::first(queue)?;
+        if list::after(queue, first).is_none() || !wanted(first) {
+            return None;
+        }
+        list::remove(first);
+        Some(first)
     }
+}
+
+/// Puts what [`take_oldest`] took back where it was.
+///
+/// # Safety
+/// `link` is the link of that job.
+pub(super) unsafe fn put_back(link: *const Link) {
+    let mut locked = Locked::take();
+    // SAFETY: the caller's promise.
+    unsafe {
+        list::init(link);
+        list::push_front(&raw const locked.state().queue, link);
+    }
+    locked.tell_queue();
+    locked.unlock_and_rouse();
 }
 
 /// Takes a job back that nobody has begun; `None` when it is too late, false when it had been taken

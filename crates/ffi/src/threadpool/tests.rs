@@ -84,6 +84,46 @@ fn queue(owner: *mut uv_loop_t, task: &Task, work: unsafe extern "C" fn(*mut uv_
     assert_eq!(unsafe { uv_queue_work(owner, req, Some(work), Some(after)) }, 0);
 }
 
+/// Hands a task in as something else than uv_queue_work does.
+fn hand_in_as(
+    submit: unsafe fn(&uv_loop_t, *mut uv__work, Work, Done) -> c_int,
+    owner: *mut uv_loop_t,
+    task: &Task,
+    work: unsafe extern "C" fn(*mut uv_work_t),
+) {
+    // SAFETY: as uv_queue_work does it; the task outlives the loop's run.
+    unsafe {
+        let req = (&raw const task.req).cast_mut();
+        (*req).r#loop.set(owner);
+        (*req).work_cb.set(Some(work));
+        (*req).after_work_cb.set(Some(after));
+        req::start(&*owner, req.cast(), UV_WORK);
+        assert_eq!(submit(&*owner, job(task), run_work, work_done), 0);
+    }
+}
+
+fn job(task: &Task) -> *mut uv__work {
+    (&raw const task.req.work_req).cast_mut()
+}
+
+/// Closes the gate and waits until all workers stand there.
+fn hold_workers(owner: *mut uv_loop_t) -> Vec<Task> {
+    GATE.closed.store(1, Ordering::SeqCst);
+    GATE.waiting.store(0, Ordering::SeqCst);
+    let held: Vec<Task> = (0..4).map(|_| task()).collect();
+    held.iter().for_each(|task| queue(owner, task, wait_at_gate));
+    all_wait();
+    held
+}
+
+fn all_wait() {
+    let start = std::time::Instant::now();
+    while GATE.waiting.load(Ordering::SeqCst) < 4 && start.elapsed().as_secs() < 20 {
+        std::thread::yield_now();
+    }
+    assert_eq!(GATE.waiting.load(Ordering::SeqCst), 4, "not every worker came");
+}
+
 fn run_loop(owner: *mut uv_loop_t) {
     // SAFETY: an open loop of this thread.
     assert_eq!(unsafe { uv_run(owner, UV_RUN_DEFAULT) }, 0);
@@ -134,18 +174,9 @@ fn loops_may_end_right_after_their_work() {
 
 fn jobs_not_begun_can_be_cancelled() {
     with_loop(|owner| {
-        GATE.closed.store(1, Ordering::SeqCst);
-        GATE.waiting.store(0, Ordering::SeqCst);
-        let held: Vec<Task> = (0..4).map(|_| task()).collect();
-        held.iter().for_each(|task| queue(owner, task, wait_at_gate));
-        let start = std::time::Instant::now();
-        while GATE.waiting.load(Ordering::SeqCst) < 4 && start.elapsed().as_secs() < 20 {
-            std::thread::yield_now();
-        }
-        assert_eq!(GATE.waiting.load(Ordering::SeqCst), 4, "not every worker came");
+        let held = hold_workers(owner);
         let queued: Vec<Task> = (0..50).map(|_| task()).collect();
         queued.iter().for_each(|task| queue(owner, task, run));
-        let job = |task: &Task| (&raw const task.req.work_req).cast_mut();
         // SAFETY: all were submitted, and the loop has not run since.
         unsafe {
             assert_eq!(cancel_work(job(&held[0])), UV_EBUSY);
@@ -235,22 +266,9 @@ fn look_ups_keep_to_themselves() {
         GATE.closed.store(1, Ordering::SeqCst);
         GATE.waiting.store(0, Ordering::SeqCst);
         let names: Vec<Task> = (0..12).map(|_| task()).collect();
-        let job = |task: &Task| (&raw const task.req.work_req).cast_mut();
-        for name in &names {
-            // SAFETY: as uv_queue_work does it; the task outlives the loop's run.
-            unsafe {
-                let req = (&raw const name.req).cast_mut();
-                (*req).r#loop.set(owner);
-                (*req).work_cb.set(Some(wait_at_gate));
-                (*req).after_work_cb.set(Some(after));
-                req::start(&*owner, req.cast(), UV_WORK);
-                assert_eq!(submit_name(&*owner, job(name), run_work, work_done), 0);
-            }
-        }
+        names.iter().for_each(|name| hand_in_as(submit_name, owner, name, wait_at_gate));
+        all_wait();
         let start = std::time::Instant::now();
-        while GATE.waiting.load(Ordering::SeqCst) < 4 && start.elapsed().as_secs() < 20 {
-            std::thread::yield_now();
-        }
         let tasks: Vec<Task> = (0..100).map(|_| task()).collect();
         tasks.iter().for_each(|task| queue(owner, task, run));
         let over = || tasks.iter().all(|task| task.after.load(Ordering::Relaxed) == 1);
@@ -276,27 +294,67 @@ fn look_ups_keep_to_themselves() {
 /// A look-up behind jobs that keep every worker busy has not begun.
 fn look_ups_wait_their_turn() {
     with_loop(|owner| {
-        GATE.closed.store(1, Ordering::SeqCst);
-        GATE.waiting.store(0, Ordering::SeqCst);
-        let held: Vec<Task> = (0..4).map(|_| task()).collect();
-        held.iter().for_each(|task| queue(owner, task, wait_at_gate));
+        let held = hold_workers(owner);
         let name = task();
-        let job = (&raw const name.req.work_req).cast_mut();
-        // SAFETY: as above.
-        unsafe {
-            let req = (&raw const name.req).cast_mut();
-            (*req).r#loop.set(owner);
-            (*req).work_cb.set(Some(run));
-            (*req).after_work_cb.set(Some(after));
-            req::start(&*owner, req.cast(), UV_WORK);
-            assert_eq!(submit_name(&*owner, job, run_work, work_done), 0);
-            std::thread::sleep(std::time::Duration::from_millis(20));
-            assert_eq!(cancel_work(job), 0);
-        }
+        hand_in_as(submit_name, owner, &name, run);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        // SAFETY: submitted, and its callback has not come.
+        assert_eq!(unsafe { cancel_work(job(&name)) }, 0);
         GATE.closed.store(0, Ordering::SeqCst);
         run_loop(owner);
         all_done(&held, 1);
         assert_eq!(name.status.load(Ordering::Relaxed) as c_int, UV_ECANCELED);
+    });
+}
+
+/// Short jobs that no worker comes for are done by the loop, in order; all but the last one, and
+/// nobody else's.
+fn a_loop_does_short_jobs_itself() {
+    with_loop(|owner| {
+        let held = hold_workers(owner);
+        let tasks: Vec<Task> = (0..12).map(|_| task()).collect();
+        tasks[..10].iter().for_each(|task| hand_in_as(submit_short, owner, task, run));
+        hand_in_as(submit, owner, &tasks[10], run);
+        hand_in_as(submit_short, owner, &tasks[11], run);
+        let taken = core::cell::RefCell::new(Vec::new());
+        // SAFETY: an open loop of this thread.
+        let loop_helped = |of: *mut uv_loop_t, does: bool| unsafe {
+            help(&*of, |job| {
+                taken.borrow_mut().push(job);
+                does
+            })
+        };
+        let helped = |does| loop_helped(owner, does);
+        assert!(!helped(false));
+        assert_eq!(taken.take(), [job(&tasks[0])], "it would wait");
+        // SAFETY: submitted, put back, and its callback has not come.
+        assert_eq!(unsafe { cancel_work(job(&tasks[0])) }, 0);
+        assert!(helped(true));
+        assert!(helped(true));
+        assert_eq!(taken.take(), tasks[1..10].iter().map(job).collect::<Vec<_>>());
+        assert!(!helped(true), "the next one is not a short one");
+        // SAFETY: as above.
+        assert_eq!(unsafe { cancel_work(job(&tasks[10])) }, 0);
+        assert!(!helped(true), "the last one is a worker's");
+        assert!(taken.take().is_empty());
+        with_loop(|other| {
+            let one = task();
+            hand_in_as(submit_short, other, &one, run);
+            assert!(!loop_helped(other, true), "the next one is another's");
+            // SAFETY: as above.
+            assert_eq!(unsafe { cancel_work(job(&one)) }, 0);
+            run_loop(other);
+        });
+        GATE.closed.store(0, Ordering::SeqCst);
+        run_loop(owner);
+        all_done(&held, 1);
+        for (index, task) in tasks.iter().enumerate() {
+            assert_eq!(task.after.load(Ordering::Relaxed), 1);
+            let status = task.status.load(Ordering::Relaxed) as c_int;
+            assert_eq!(status, if matches!(index, 0 | 10) { UV_ECANCELED } else { 0 });
+            // The others' work was the closure's.
+            assert_eq!(task.ran.load(Ordering::Relaxed), u32::from(index == 11));
+        }
     });
 }
 
@@ -367,6 +425,7 @@ fn thread_pool() {
     jobs_not_begun_can_be_cancelled();
     look_ups_keep_to_themselves();
     look_ups_wait_their_turn();
+    a_loop_does_short_jobs_itself();
     callbacks_wait_for_no_blocked_job_on_one_cpu();
     a_forked_child_has_workers_of_its_own();
     the_pool_starts_again_after_its_end();

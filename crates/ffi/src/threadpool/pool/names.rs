@@ -96,9 +96,5 @@ pub(in super::super) unsafe fn push_name(link: *const Link) {
             locked.tell_queue();
         }
     }
-    let sleeper = locked.needs_wake();
-    drop(locked);
-    if let Some(sleeper) = sleeper {
-        sleeper.wake();
-    }
+    locked.unlock_and_rouse();
 }
