@@ -194,6 +194,30 @@ const BARS: &[Bar] = &[
     wall(FILES_ON_ONE_CPU, BOTH, 1.0),
 ];
 
+/// A promise about two columns of one row, and the figure it is about.
+pub(crate) struct Limit {
+    pub(crate) column: &'static str,
+    pub(crate) against: &'static str,
+    pub(crate) of_cpu: bool,
+    pub(crate) most: f64,
+}
+
+/// What of a row is held against another column of it in time.
+pub(crate) fn limits(row: &str) -> Vec<Limit> {
+    let of_row = BARS.iter().filter(|bar| bar.rows.contains(&row));
+    let timed = of_row.filter(|bar| bar.metric != Metric::Memory);
+    let limits = timed.flat_map(|bar| {
+        bar.columns.iter().filter_map(|&column| match bar.against {
+            Against::Column(against) => {
+                let (of_cpu, most) = (bar.metric == Metric::Cpu, bar.most);
+                Some(Limit { column, against, of_cpu, most })
+            }
+            Against::Row(_) => None,
+        })
+    });
+    limits.collect()
+}
+
 /// Every promise that has figures.
 pub(crate) fn verdicts(records: &Records) -> Vec<Verdict> {
     let mut found = Vec::new();

@@ -1,13 +1,18 @@
 //! Geometric means: of libuv's own programs, each family of them counting once, and of the rows
 //! that stand for applications.
+use crate::bars::Limit;
 use crate::record::{Record, Records};
+use crate::rows::Cell;
 use crate::stats::geometric_mean;
+use crate::subject::Subject;
 use std::collections::BTreeMap;
 
 /// The group of libuv's own programs.
 const GROUP: &str = "libuv";
 /// Prints sizes and measures nothing.
 const NOT_MEASURED: &str = "libuv-sizes";
+/// Times as fast as libuv that each of them has to be.
+const LEAST_ROW: f64 = 0.97;
 /// Groups of rows that do what applications do, and how other such rows begin, over TCP and unix
 /// sockets. An echo of 64 bytes is a round trip through the kernel and little else: it has bars of
 /// its own.
@@ -46,7 +51,7 @@ pub(crate) fn means(records: &Records) -> Vec<Mean> {
         let least = if column.ends_with("-spin") { 2.2 } else { 1.7 };
         let rows = records.of(GROUP).filter(|record| record.row != NOT_MEASURED);
         let ratios = ratios(rows, &column, |record| record.ratio_wall);
-        found.extend(mean("libuv's programs, real time", &column, &ratios, least, 0.97));
+        found.extend(mean("libuv's programs, real time", &column, &ratios, least, LEAST_ROW));
     }
     for column in ["uvring-epoll", "uvring-io_uring"] {
         let rows = records.0.iter().filter(|record| application(record));
@@ -54,6 +59,20 @@ pub(crate) fn means(records: &Records) -> Vec<Mean> {
         found.extend(mean("application rows, CPU time", column, &ratios, 4.0, 0.0));
     }
     found
+}
+
+/// What is promised of a row because it is one of libuv's programs.
+pub(crate) fn limits(cell: &Cell) -> impl Iterator<Item = Limit> {
+    let measured = cell.group == GROUP && cell.row != NOT_MEASURED;
+    let ours =
+        Subject::SPINNING.into_iter().filter(move |subject| measured && *subject != Subject::Libuv);
+    let most = 1.0 / LEAST_ROW;
+    ours.map(move |subject| Limit {
+        column: subject.name(),
+        against: Subject::Libuv.name(),
+        of_cpu: false,
+        most,
+    })
 }
 
 fn application(record: &Record) -> bool {

@@ -8,6 +8,7 @@
 //!   report      the tables on the terminal
 //!   record      a figure as it stands in the JSON file
 //!   measure     the rounds of one program
+//!   doubt       whether they leave open if a promise held
 //!   machine     what it was measured on
 //!   rows        what is measured
 //!   run         one program once: start, watch, read its figure
@@ -23,6 +24,7 @@
 //! ```
 mod bars;
 mod compile;
+mod doubt;
 mod families;
 mod hold;
 mod lab;
@@ -56,7 +58,8 @@ use std::process::ExitCode;
 struct Args {
     /// Groups of rows, or words: rows whose name contains one (all when none is given)
     names: Vec<String>,
-    /// Rounds of every row [default: 5; with --quick 3; fewer for slow ones]
+    /// Rounds of every row [default: 5, fewer for slow ones, more where they leave a promise open;
+    /// with --quick 3]
     #[arg(long)]
     rounds: Option<usize>,
     /// Fewer rows, shorter windows: under five minutes
@@ -165,6 +168,7 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
     let rounds = |program: &Program| program.rounds(args.rounds);
     let planned = programs.iter().map(|program| program.seconds() * rounds(program) as f64).sum();
     let mut progress = Progress::new(planned);
+    let doubts = args.rounds.is_none() && !args.quick;
     let mut records = Records::default();
     for program in programs {
         let rounds = rounds(program);
@@ -178,7 +182,7 @@ fn measure_all(args: &Args, programs: &[Program]) -> Result<Records> {
                 records.0.extend(more);
             }
             _ => {
-                for cell in measure::program(&place, program, rounds, &mut progress) {
+                for cell in measure::program(&place, program, (rounds, doubts), &mut progress) {
                     records.add(&cell);
                 }
             }

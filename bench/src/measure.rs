@@ -1,4 +1,5 @@
 //! The rounds of one program: all its subjects in turn.
+use crate::doubt;
 use crate::hold;
 use crate::progress::Progress;
 use crate::rows::{Cell, Program, Work};
@@ -12,41 +13,66 @@ pub(crate) type Outcome = Result<Figures, Miss>;
 
 type Found = BTreeMap<Subject, Result<Vec<Sample>, Miss>>;
 
-/// All subjects in turn, round after round, so that a change of the machine's
-/// mood meets all of them.
+/// Seconds that a program may take beyond its rounds, for a promise that they leave open.
+const DOUBT_S: f64 = 40.0;
+
+/// All subjects in turn, round after round, so that a change of the machine's mood meets all of
+/// them. With `doubts`, further rounds follow as long as they leave a promise open.
 pub(crate) fn program(
     place: &Place,
     program: &Program,
-    rounds: usize,
+    (rounds, doubts): (usize, bool),
     progress: &mut Progress,
 ) -> Vec<Cell> {
     if let Work::Hold(seconds) = program.work {
         return vec![hold::run(place, program.group, seconds, progress)];
     }
     let mut found = Found::new();
-    for round in 0..rounds {
-        for &subject in program.subjects() {
-            progress.show(&format!("{}, round {}, {}", program.name(), round + 1, subject.name()));
-            let entry = found.entry(subject).or_insert_with(|| Ok(Vec::new()));
-            let Ok(samples) = entry else { continue };
-            match run::once(place, program, subject) {
-                Ok(more) => samples.extend(more),
-                Err(miss) => {
-                    if let Miss::Failed(reason) = &miss {
-                        progress.say(&format!(
-                            "{} on {}: {reason}",
-                            program.name(),
-                            subject.name()
-                        ));
-                    }
-                    *entry = Err(miss);
-                }
-            }
+    for index in 0..rounds {
+        round(place, program, index, &mut found, progress);
+    }
+    let more = if doubts { (DOUBT_S / program.seconds()) as usize } else { 0 };
+    for index in rounds..rounds + more {
+        if !doubt::remains(&cells(&found, program)) || !progress.extend(program.seconds()) {
+            break;
         }
-        progress.advance(program.seconds());
+        round(place, program, index, &mut found, progress);
     }
     excuse(&mut found, program);
-    program.rows().iter().map(|row| cell(&found, program, row)).collect()
+    cells(&found, program)
+}
+
+/// Every other round goes backwards: nobody gains by who came before.
+fn round(
+    place: &Place,
+    program: &Program,
+    index: usize,
+    found: &mut Found,
+    progress: &mut Progress,
+) {
+    let mut subjects = program.subjects().to_vec();
+    if index % 2 == 1 {
+        subjects.reverse();
+    }
+    for subject in subjects {
+        progress.show(&format!("{}, round {}, {}", program.name(), index + 1, subject.name()));
+        let entry = found.entry(subject).or_insert_with(|| Ok(Vec::new()));
+        let Ok(samples) = entry else { continue };
+        match run::once(place, program, subject) {
+            Ok(more) => samples.extend(more),
+            Err(miss) => {
+                if let Miss::Failed(reason) = &miss {
+                    progress.say(&format!("{} on {}: {reason}", program.name(), subject.name()));
+                }
+                *entry = Err(miss);
+            }
+        }
+    }
+    progress.advance(program.seconds());
+}
+
+fn cells(found: &Found, program: &Program) -> Vec<Cell> {
+    program.rows().iter().map(|row| cell(found, program, row)).collect()
 }
 
 /// One of libuv's programs that fails on libuv itself is no failure of anyone measured.

@@ -2,6 +2,9 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+/// Seconds that a run takes at most, as far as the estimates tell: a full one is under an hour.
+const LONGEST_S: f64 = 57.0 * 60.0;
+
 /// How far the run is.
 pub(crate) struct Progress {
     started: Instant,
@@ -22,6 +25,16 @@ impl Progress {
     /// As much of the plan as was estimated at `seconds` is done.
     pub(crate) fn advance(&mut self, seconds: f64) {
         self.done += seconds;
+    }
+
+    /// Takes `seconds` more into the plan, unless the whole would take too long by that.
+    pub(crate) fn extend(&mut self, seconds: f64) -> bool {
+        let all = self.started.elapsed().as_secs_f64() + self.left() + seconds;
+        let fits = all < LONGEST_S;
+        if fits {
+            self.planned += seconds;
+        }
+        fits
     }
 
     /// Shows what runs now: in place on a terminal, elsewhere a line at most every 10 s.

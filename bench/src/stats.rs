@@ -1,6 +1,7 @@
 //! Medians, spreads and ratios.
 use crate::run::Sample;
 use serde_json::Value;
+use std::ops::RangeInclusive;
 
 /// Figures of one subject in one row, round by round.
 pub(crate) struct Figures {
@@ -49,6 +50,12 @@ impl Figures {
         (ratio(&self.walls, &base.walls), ratio(&self.cpus, &base.cpus))
     }
 
+    /// Where the true ratios to `base` most likely lie: real time, CPU time.
+    pub(crate) fn ratio_ranges(&self, base: &Self) -> (RangeInclusive<f64>, RangeInclusive<f64>) {
+        let range = |ours, base| likely(&pairs(ours, base));
+        (range(&self.walls, &base.walls), range(&self.cpus, &base.cpus))
+    }
+
     /// What was measured besides: medians of numbers, the last of everything else.
     pub(crate) fn extra(&self) -> impl Iterator<Item = (String, Value)> {
         let last = self.extras.last().into_iter().flatten();
@@ -64,7 +71,25 @@ impl Figures {
 /// The median of the ratios of each round: what slows the whole machine for a
 /// while hits both sides of a pair and cancels out.
 fn ratio(ours: &[f64], base: &[f64]) -> f64 {
-    median(&ours.iter().zip(base).map(|(ours, base)| ours / base).collect::<Vec<_>>())
+    median(&pairs(ours, base))
+}
+
+fn pairs(ours: &[f64], base: &[f64]) -> Vec<f64> {
+    ours.iter().zip(base).map(|(ours, base)| ours / base).collect()
+}
+
+/// Where the true median lies, 19 times out of 20, whatever the noise is like (the sign test's
+/// interval); of fewer than six values, somewhere between the least and the greatest.
+fn likely(values: &[f64]) -> RangeInclusive<f64> {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let count = sorted.len() as f64;
+    let outside = ((count - 1.96 * count.sqrt()) / 2.0).max(0.0) as usize;
+    match (sorted.get(outside), sorted.iter().rev().nth(outside)) {
+        (Some(&low), Some(&high)) => low..=high,
+        // Empty: nothing lies in it.
+        _ => 1.0..=0.0,
+    }
 }
 
 fn spread(values: &[f64]) -> f64 {
@@ -105,6 +130,14 @@ mod tests {
     fn ratio_is_taken_pair_by_pair() {
         // The machine is ten times slower in the second round, for both.
         assert_eq!(ratio(&[50.0, 500.0, 60.0], &[100.0, 1000.0, 100.0]), 0.5);
+    }
+
+    #[test]
+    fn the_likely_range_leaves_out_what_is_rare() {
+        assert_eq!(likely(&[3.0, 1.0, 2.0]), 1.0..=3.0);
+        let many: Vec<f64> = (1..=15).map(f64::from).collect();
+        assert_eq!(likely(&many), 4.0..=12.0);
+        assert!(likely(&[]).is_empty());
     }
 
     #[test]
