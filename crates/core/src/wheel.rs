@@ -32,6 +32,9 @@ const LATE: usize = LEVELS * SLOTS;
 const FAR: usize = LATE + 1;
 const HEADS: usize = FAR + 1;
 
+/// The next due time of an empty wheel.
+const NEVER: u64 = u64::MAX;
+
 /// How many entries [`Wheel::wake_at`] looks at.
 const GLANCE: usize = 32;
 
@@ -97,9 +100,8 @@ pub struct Wheel {
     /// All that is due before this has expired, or is on the list `LATE`.
     now: Cell<u64>,
     len: Cell<usize>,
-    /// The exact next due time, while `next_known`.
+    /// The exact next due time, or `NEVER`; 0 when it is not known, so that no due time is less.
     next: Cell<u64>,
-    next_known: Cell<bool>,
     /// Not later than any entry's place on the list `FAR`.
     far_from: Cell<u64>,
     /// A bit for each head that has entries. Without it, the head is not even initialised. The
@@ -127,8 +129,7 @@ impl Wheel {
         unsafe {
             (&raw mut (*this).now).write(Cell::new(now));
             (&raw mut (*this).len).write(Cell::new(0));
-            (&raw mut (*this).next).write(Cell::new(0));
-            (&raw mut (*this).next_known).write(Cell::new(false));
+            (&raw mut (*this).next).write(Cell::new(NEVER));
             (&raw mut (*this).far_from).write(Cell::new(0));
             (&raw mut (*this).occupied).write([const { Cell::new(0) }; LEVELS + 1]);
         }
@@ -151,15 +152,17 @@ impl Wheel {
     /// `entry` is valid, on no list, and stays valid and in place until it has expired or is removed.
     pub unsafe fn insert(&self, entry: *const Entry) {
         // SAFETY: the caller's promise.
-        let due = unsafe { (*entry).due.get() };
-        let len = self.len.get();
-        if len == 0 || (self.next_known.get() && due < self.next.get()) {
-            self.next.set(due);
-            self.next_known.set(true);
-        }
-        self.len.set(len + 1);
+        unsafe { self.add(entry, (*entry).due.get()) };
+    }
+
+    /// # Safety
+    /// As for [`insert`](Self::insert); `due` is the entry's.
+    #[inline]
+    unsafe fn add(&self, entry: *const Entry, due: u64) {
+        self.heed(due);
+        self.len.set(self.len.get() + 1);
         // SAFETY: the caller's promise.
-        unsafe { self.file(entry, list::push_back) };
+        unsafe { self.file(entry, due, list::push_back) };
     }
 
     /// Takes `entry` out of the wheel, or off the list it was put on when it expired. Harmless on
@@ -171,8 +174,8 @@ impl Wheel {
         // SAFETY: the caller's promise; elements of a list are live.
         unsafe {
             if (*entry).placed.replace(0) != 0 {
-                self.len.set(self.len.get() - 1);
                 self.forget((*entry).due.get());
+                self.shrink(1);
                 self.unlink(&raw const (*entry).link);
             } else if !list::is_empty(&raw const (*entry).link) {
                 list::remove(&raw const (*entry).link);
@@ -186,25 +189,26 @@ impl Wheel {
     /// # Safety
     /// As for [`insert`](Self::insert), but for `entry` being on a list; if it is filed, it is so
     /// in this wheel.
+    #[inline]
     pub unsafe fn restart(&self, entry: *const Entry, due: u64, start_id: u64) {
         // SAFETY: the caller's promise.
         let entry = unsafe { &*entry };
         let placed = entry.placed.get();
         if placed != 0 && due >= placed {
             self.forget(entry.due.get());
-            if self.next_known.get() && due < self.next.get() {
-                self.next.set(due);
-            }
+            self.heed(due);
             entry.due.set(due);
             entry.start_id.set(start_id);
             return;
         }
         // SAFETY: the caller's promise, and after `remove` the entry is on no list.
         unsafe {
-            self.remove(entry);
+            if placed != 0 || !list::is_empty(&raw const entry.link) {
+                self.remove(entry);
+            }
             entry.due.set(due);
             entry.start_id.set(start_id);
-            self.insert(entry);
+            self.add(entry, due);
         }
     }
 
@@ -215,8 +219,8 @@ impl Wheel {
     /// # Safety
     /// `out` is an initialised list head, and all filed entries are valid.
     pub unsafe fn expire(&self, now: u64, out: *const Link) {
-        if self.next_known.get() && self.next.get() <= now {
-            self.next_known.set(false);
+        if self.next.get() <= now {
+            self.next.set(0);
         }
         while let Some((head, start)) = self.first() {
             if start > now {
@@ -248,8 +252,8 @@ impl Wheel {
 
     /// A lower bound of the next due time; 0 when something is late. Looks at no entry.
     pub fn earliest(&self) -> Option<u64> {
-        if self.next_known.get() {
-            return Some(self.next.get());
+        if self.next.get() != 0 {
+            return self.known();
         }
         self.first().map(|(_, start)| start)
     }
@@ -281,8 +285,8 @@ impl Wheel {
     /// # Safety
     /// All filed entries are valid.
     unsafe fn search(&self, limit: usize) -> Option<u64> {
-        if self.next_known.get() {
-            return Some(self.next.get());
+        if self.next.get() != 0 {
+            return self.known();
         }
         let mut looks = limit;
         loop {
@@ -305,13 +309,12 @@ impl Wheel {
                         least = Some(least.map_or(due, |least: u64| least.min(due)));
                     } else {
                         self.unlink(at);
-                        self.file(entry, list::push_back);
+                        self.file(entry, due, list::push_back);
                     }
                 }
             }
             if let Some(least) = least {
                 self.next.set(least);
-                self.next_known.set(true);
                 return Some(least);
             }
         }
@@ -320,7 +323,28 @@ impl Wheel {
     /// An entry that was due at `due` is going: it may have been the next one.
     fn forget(&self, due: u64) {
         if due == self.next.get() {
-            self.next_known.set(false);
+            self.next.set(0);
+        }
+    }
+
+    /// An entry that is due at `due` has come.
+    fn heed(&self, due: u64) {
+        if due < self.next.get() {
+            self.next.set(due);
+        }
+    }
+
+    /// The next due time, which is known.
+    fn known(&self) -> Option<u64> {
+        (!self.is_empty()).then(|| self.next.get())
+    }
+
+    /// So many entries have gone.
+    fn shrink(&self, by: usize) {
+        let left = self.len.get() - by;
+        self.len.set(left);
+        if left == 0 {
+            self.next.set(NEVER);
         }
     }
 
@@ -369,12 +393,16 @@ impl Wheel {
     /// Puts `entry` on the list where it belongs, at the end that `push` says.
     ///
     /// # Safety
-    /// `entry` is valid and on no list.
+    /// `entry` is valid and on no list; `due` is its due time.
     #[inline]
-    unsafe fn file(&self, entry: *const Entry, push: unsafe fn(*const Link, *const Link)) {
+    unsafe fn file(
+        &self,
+        entry: *const Entry,
+        due: u64,
+        push: unsafe fn(*const Link, *const Link),
+    ) {
         // SAFETY: the caller's promise; an occupied head is initialised, any other is so here.
         unsafe {
-            let due = (*entry).due.get();
             // 0 would say that it is not filed, and nothing is lost by a place 1 for a due time 0.
             let placed = due.max(1);
             (*entry).placed.set(placed);
@@ -431,10 +459,10 @@ impl Wheel {
                     last = key;
                 } else {
                     list::remove(at);
-                    self.file(entry, list::push_back);
+                    self.file(entry, key.0, list::push_back);
                 }
             }
-            self.len.set(self.len.get() - gone);
+            self.shrink(gone);
             if !sorted {
                 list::sort(batch, |one, other| {
                     (*Entry::from_link(one)).key() < (*Entry::from_link(other)).key()
@@ -457,15 +485,23 @@ impl Wheel {
             };
             while !ptr::eq(front, back) {
                 let (after, before) = (list::after(batch, front), list::before(back));
-                self.file(Entry::from_link(front), list::push_back);
-                self.file(Entry::from_link(back), list::push_front);
+                self.refile_one(front, list::push_back);
+                self.refile_one(back, list::push_front);
                 match after {
                     Some(after) if !ptr::eq(after, back) => (front, back) = (after, before),
                     _ => return list::init(batch),
                 }
             }
-            self.file(Entry::from_link(front), list::push_back);
+            self.refile_one(front, list::push_back);
             list::init(batch);
         }
+    }
+
+    /// # Safety
+    /// `link` is a valid entry's, whose list is not looked at again.
+    unsafe fn refile_one(&self, link: *const Link, push: unsafe fn(*const Link, *const Link)) {
+        let entry = Entry::from_link(link);
+        // SAFETY: the caller's promise.
+        unsafe { self.file(entry, (*entry).due.get(), push) };
     }
 }

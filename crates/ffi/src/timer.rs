@@ -73,6 +73,7 @@ pub unsafe extern "C" fn uv_timer_start(
     0
 }
 
+#[inline]
 fn start(timer: &uv_timer_t, callback: uv_timer_cb, timeout: u64, repeat: u64) {
     let owner = timer.owner();
     let due = owner.time.get().saturating_add(timeout);
