@@ -332,6 +332,38 @@ static void cancelled(uv_loop_t *loop) {
   leave();
 }
 
+/* Each look-up's callback starts it again and asks another one back, wherever that has got to. */
+static int again, unasked;
+static char under_way[64];
+
+static void on_recalled(uv_fs_t *req) {
+  uv_loop_t *loop = req->loop;
+  int other = (int) (req - reqs + ++called) % 64;
+  if (req->result == 0 ? req->statbuf.st_size != 1 : req->result != UV_ECANCELED) unasked++;
+  uv_fs_req_cleanup(req);
+  under_way[req - reqs] = again > 0;
+  if (again-- > 0) NEED(uv_fs_stat(loop, req, in("a"), on_recalled));
+  int code = under_way[other] ? uv_cancel(R(&reqs[other])) : 0;
+  if (code != 0 && code != UV_EBUSY) unasked++;
+}
+
+static void recalled(uv_loop_t *loop) {
+  enum { AGAIN = 20000 };
+  enter();
+  make("a", 1);
+  called = unasked = 0;
+  again = AGAIN;
+  for (int i = 0; i < 64; i++) {
+    under_way[i] = 1;
+    NEED(uv_fs_stat(loop, &reqs[i], in("a"), on_recalled));
+  }
+  uv_run(loop, UV_RUN_DEFAULT);
+  SHOW(called - AGAIN);
+  SHOW(unasked);
+  SHOW(unlink(in("a")));
+  leave();
+}
+
 /* A hundred thousand names, some of which go away during the scan. */
 static void crowd(uv_loop_t *loop) {
   enum { NAMES = 100000 };
@@ -558,6 +590,6 @@ static const struct section sections[] = {
     {"paths", paths},     {"descriptors", descriptors}, {"flags", flags}, {"shrinks", shrinks},
     {"turns", turns},     {"endless", endless},         {"fifo", fifo},   {"cancelled", cancelled},
     {"crowd", crowd},     {"full", full},               {"no_fds", no_fds}, {"copied", copied},
-    {"covered", covered}, {NULL, NULL}};
+    {"covered", covered}, {"recalled", recalled}, {NULL, NULL}};
 
 int main(int argc, char **argv) { return check_main(argc, argv, sections); }

@@ -78,7 +78,7 @@ programs! {
     threads { pool signals wakes loops }
     files {
         paths descriptors flags shrinks turns endless fifo cancelled crowd full no_fds copied
-        covered
+        covered recalled
     }
     settled { stopped_while_writing stopped_while_connecting listener_gone no_name }
     locks {

@@ -27,6 +27,8 @@ pub(crate) fn help(owner: &uv_loop_t, attempt: impl Fn(*mut uv__work) -> bool) -
                 pool::put_back(link);
                 return count != 0;
             }
+            // As when a worker has begun it: too late to cancel.
+            (*job).work.set(None);
             let _ = hand_back(job, 0);
         }
     }

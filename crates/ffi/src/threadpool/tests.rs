@@ -332,6 +332,8 @@ fn a_loop_does_short_jobs_itself() {
         assert!(helped(true));
         assert!(helped(true));
         assert_eq!(taken.take(), tasks[1..10].iter().map(job).collect::<Vec<_>>());
+        // SAFETY: done, and its callback has not come.
+        assert_eq!(unsafe { cancel_work(job(&tasks[1])) }, UV_EBUSY);
         assert!(!helped(true), "the next one is not a short one");
         // SAFETY: as above.
         assert_eq!(unsafe { cancel_work(job(&tasks[10])) }, 0);
