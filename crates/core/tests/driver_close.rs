@@ -76,7 +76,7 @@ fn close_after_unwatch_closes(kind: Kind) {
         l.silent();
         l.driver.unwatch(watch);
         drop(server);
-        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
 
         // The port is free at once.
         let listening = listener();
@@ -116,7 +116,7 @@ fn unwatch_and_close_closes(kind: Kind) {
         l.driver.unwatch_and_close(watch);
         assert_eq!((watch.fd.get(), watch.interest()), (-1, 0));
         l.driver.flush();
-        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
         l.silent();
     }
     // On a watch that was never on.
@@ -125,7 +125,7 @@ fn unwatch_and_close_closes(kind: Kind) {
     watch.fd.set(server.into_raw_fd());
     l.driver.unwatch_and_close(&watch);
     l.driver.flush();
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
     // And on nothing at all.
     l.driver.unwatch_and_close(&Watch::new());
     // A driver that goes without having waited again.
@@ -134,7 +134,7 @@ fn unwatch_and_close_closes(kind: Kind) {
     l.silent();
     l.driver.unwatch_and_close(watch);
     drop(l);
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
 }
 
 fn a_port_is_free_after_unwatch_and_close(kind: Kind) {
