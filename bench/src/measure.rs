@@ -14,7 +14,7 @@ pub(crate) type Outcome = Result<Figures, Miss>;
 type Found = BTreeMap<Subject, Result<Vec<Sample>, Miss>>;
 
 /// Seconds that a program may take beyond its rounds, for a promise that they leave open.
-const DOUBT_S: f64 = 40.0;
+const DOUBT_S: f64 = 24.0;
 
 /// All subjects in turn, round after round, so that a change of the machine's mood meets all of
 /// them. With `doubts`, further rounds follow as long as they leave a promise open.

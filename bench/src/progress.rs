@@ -2,8 +2,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Seconds that a run takes at most, as far as the estimates tell: a full one is under an hour.
-const LONGEST_S: f64 = 57.0 * 60.0;
+/// Seconds for what was not planned: a full run takes 40 minutes, and is to end within the hour.
+const SPARE_S: f64 = 14.0 * 60.0;
 
 /// How far the run is.
 pub(crate) struct Progress {
@@ -11,6 +11,8 @@ pub(crate) struct Progress {
     /// Seconds that the estimates promise for all of it, and for what is done.
     planned: f64,
     done: f64,
+    /// What may still be taken into the plan.
+    spare: f64,
     terminal: bool,
     last: Option<Instant>,
 }
@@ -19,7 +21,7 @@ impl Progress {
     /// `planned` is the sum of the estimates, in seconds.
     pub(crate) fn new(planned: f64) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { started: Instant::now(), planned, done: 0.0, terminal, last: None }
+        Self { started: Instant::now(), planned, done: 0.0, spare: SPARE_S, terminal, last: None }
     }
 
     /// As much of the plan as was estimated at `seconds` is done.
@@ -27,11 +29,11 @@ impl Progress {
         self.done += seconds;
     }
 
-    /// Takes `seconds` more into the plan, unless the whole would take too long by that.
+    /// Takes `seconds` more into the plan, if there is that much to spare.
     pub(crate) fn extend(&mut self, seconds: f64) -> bool {
-        let all = self.started.elapsed().as_secs_f64() + self.left() + seconds;
-        let fits = all < LONGEST_S;
+        let fits = seconds <= self.spare;
         if fits {
+            self.spare -= seconds;
             self.planned += seconds;
         }
         fits

@@ -186,7 +186,7 @@ impl Program {
     pub(crate) fn rounds(&self, wanted: Option<usize>) -> usize {
         let slow = matches!(&self.work, Work::Local(Local { slow: true, .. }));
         match &self.work {
-            Work::Suite(_) => return wanted.unwrap_or(if self.quick { 1 } else { 3 }),
+            Work::Suite(_) => return wanted.unwrap_or(if self.quick { 1 } else { 2 }),
             Work::Hold(_) | Work::Lab => return 1,
             Work::Served(_) | Work::Local(_) | Work::Peers(_) => {}
         }
