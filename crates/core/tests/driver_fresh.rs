@@ -20,6 +20,7 @@ const STREAM: u32 = ready::IN | ready::RDHUP | ready::DRAINS;
 on_both!(
     what_came_along_is_reported,
     what_comes_later_is_reported,
+    started_before_a_wait_is_looked_at,
     one_exchange_and_the_end,
     a_busy_one_is_reported_each_time,
     stopped_before_the_look,
@@ -153,6 +154,22 @@ fn a_busy_one_is_reported_each_time(kind: Kind) {
     r.set_has(a.as_raw_fd(), true);
     r.inner.driver.unwatch(watch);
     r.inner.silent();
+}
+
+fn started_before_a_wait_is_looked_at(kind: Kind) {
+    let r = Round::new(kind);
+    let ((a, b), (c, _d)) = (pair(), pair());
+    (&b).write_all(b"x").unwrap();
+    r.inner.driver.begin_round();
+    let [first, other] = [a.as_raw_fd(), c.as_raw_fd()].map(|fd| r.inner.watch(fd, STREAM));
+    assert_eq!(r.inner.reports(), [(ptr::from_ref(first), ready::IN)]);
+    drain(&a);
+    r.set_has(a.as_raw_fd(), false);
+    r.set_has(c.as_raw_fd(), false);
+    r.inner.silent();
+    r.set_has(c.as_raw_fd(), true);
+    r.inner.driver.unwatch(first);
+    r.inner.driver.unwatch(other);
 }
 
 fn stopped_before_the_look(kind: Kind) {

@@ -23,7 +23,7 @@ pub(super) struct Driver {
     filled: Cell<usize>,
     taken: Cell<usize>,
     generation: Cell<u32>,
-    /// Between a wait and the `None` that ends its events.
+    /// Between a wait, or the word that one follows, and the `None` that ends its events.
     in_round: Cell<bool>,
     fresh: Fresh,
     beside: OnceCell<Beside>,
@@ -150,6 +150,10 @@ impl Driver {
     pub(super) fn flush(&self) {
         self.fresh.give_all(&|watch| self.add(watch, watch.interest.get()));
         self.hand_over_files();
+    }
+
+    pub(super) fn begin_round(&self) {
+        self.in_round.set(true);
     }
 
     fn hand_over_files(&self) {

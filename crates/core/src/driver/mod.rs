@@ -270,6 +270,12 @@ impl Driver {
         on_backend!(self, backend => backend.flush());
     }
 
+    /// A wait follows on this thread, before anybody sleeps on the descriptor: it may look at the
+    /// watches that are started until then, as at those that are started while events are handed out.
+    pub fn begin_round(&self) {
+        on_backend!(self, backend => backend.begin_round());
+    }
+
     /// Waits for events, at most `timeout` (`None`: for ever), in at most one blocking system call.
     /// Zero only looks. Returns true when the kernel may have more events than it gave.
     ///

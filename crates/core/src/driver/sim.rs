@@ -213,6 +213,8 @@ impl Driver {
 
     pub(super) fn flush(&self) {}
 
+    pub(super) fn begin_round(&self) {}
+
     pub(super) fn no_news(&self) {}
 
     pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<bool> {

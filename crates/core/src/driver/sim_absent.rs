@@ -46,6 +46,9 @@ impl Driver {
     pub(super) fn flush(&self) {
         match *self {}
     }
+    pub(super) fn begin_round(&self) {
+        match *self {}
+    }
     pub(super) fn no_news(&self) {
         match *self {}
     }

@@ -57,7 +57,7 @@ pub(super) struct Driver {
     dying: Cell<u32>,
     /// Completions that may still be handed out before the next wait.
     budget: Cell<u32>,
-    /// Between a wait and the `None` that ends its events.
+    /// Between a wait, or the word that one follows, and the `None` that ends its events.
     in_round: Cell<bool>,
     pollable: OnceCell<Pollable>,
 }
@@ -358,6 +358,10 @@ impl Driver {
 
     pub(super) fn no_news(&self) {
         self.budget.set(self.budget.get().min(self.ring().ready()));
+    }
+
+    pub(super) fn begin_round(&self) {
+        self.in_round.set(true);
     }
 
     fn end_round(&self) {

@@ -55,6 +55,7 @@ pub unsafe extern "C" fn uv_run(owner: *mut uv_loop_t, mode: uv_run_mode) -> c_i
 
 fn turn(owner: &uv_loop_t, mode: uv_run_mode) {
     let can_sleep = !has_fed(owner) && is_idle_free(owner);
+    owner.inner().driver().begin_round();
     run_round(owner);
     idle::run(owner);
     prepare::run(owner);
