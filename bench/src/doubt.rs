@@ -4,6 +4,9 @@ use crate::families;
 use crate::rows::Cell;
 use crate::stats::Figures;
 
+/// Of fewer rounds none is believed that says that a promise is broken: two agree by chance.
+const ENOUGH: usize = 5;
+
 /// Whether any promise about these rows is neither kept nor broken beyond the noise of the rounds.
 pub(crate) fn remains(cells: &[Cell]) -> bool {
     cells.iter().any(|cell| limits(cell).iter().any(|limit| is_open(cell, limit)))
@@ -27,7 +30,8 @@ fn is_open(cell: &Cell, limit: &Limit) -> bool {
 fn is_within(ours: &Figures, base: &Figures, limit: &Limit) -> bool {
     let (wall, cpu) = ours.ratio_ranges(base);
     let range = if limit.of_cpu { cpu } else { wall };
-    range.contains(&limit.most)
+    let seems_broken = !range.is_empty() && *range.start() > limit.most;
+    range.contains(&limit.most) || (seems_broken && ours.rounds() < ENOUGH)
 }
 
 #[cfg(test)]
@@ -54,5 +58,8 @@ mod tests {
         assert!(is_within(&ours, &base, &limit(1.0)));
         assert!(!is_within(&ours, &base, &limit(1.1)), "kept");
         assert!(!is_within(&ours, &base, &limit(0.8)), "broken");
+        let (few, base) = (figures(&[90, 95]), figures(&[100; 2]));
+        assert!(is_within(&few, &base, &limit(0.8)), "broken, by two rounds");
+        assert!(!is_within(&few, &base, &limit(1.1)), "kept");
     }
 }
