@@ -270,8 +270,9 @@ impl Driver {
         on_backend!(self, backend => backend.flush());
     }
 
-    /// A wait follows on this thread, before anybody sleeps on the descriptor: it may look at the
-    /// watches that are started until then, as at those that are started while events are handed out.
+    /// A wait or a flush follows on this thread before anybody sleeps on the descriptor: a wait may
+    /// look at the watches that are started until then, as at those that are started while events
+    /// are handed out.
     pub fn begin_round(&self) {
         on_backend!(self, backend => backend.begin_round());
     }

@@ -141,7 +141,9 @@ fn told_soon(owner: &uv_loop_t, timeout: Option<Duration>) -> bool {
     if is_told(owner) {
         return true;
     }
-    if threadpool::has_waiting() && !inner.finished.is_alone() {
+    // Without look-ups under way the pool's queue has nothing for the loop, and is not touched.
+    if inner.finished.looking.get() != 0 && threadpool::has_waiting() && !inner.finished.is_alone()
+    {
         // What the loop has for the kernel does not wait.
         inner.driver().flush();
         // SAFETY: the jobs given are short ones of this loop that no worker has.

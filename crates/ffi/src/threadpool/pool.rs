@@ -470,10 +470,7 @@ pub(super) fn take_oldest(wanted: impl FnOnce(*const Link) -> bool) -> Option<*c
 pub(super) unsafe fn put_back(link: *const Link) {
     let mut locked = Locked::take();
     // SAFETY: the caller's promise.
-    unsafe {
-        list::init(link);
-        list::push_front(&raw const locked.state().queue, link);
-    }
+    unsafe { list::push_front(&raw const locked.state().queue, link) };
     locked.tell_queue();
     locked.unlock_and_rouse();
 }
