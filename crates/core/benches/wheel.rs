@@ -101,7 +101,7 @@ impl Timers {
         let mut count = 0;
         for now in (0..=1_100_000 + step as u64).step_by(step) {
             // SAFETY: every entry outlives the wheel; heads and links are live.
-            unsafe { self.wheel().expire(now, &out) };
+            unsafe { self.wheel().expire(now, &out, |_| ()) };
             // SAFETY: every entry outlives the wheel; heads and links are live.
             while let Some(link) = unsafe { list::pop_front(&out) } {
                 // SAFETY: every entry outlives the wheel; heads and links are live.

@@ -69,12 +69,7 @@ pub unsafe extern "C" fn uv_timer_start(
     if timer.is_closing() || callback.is_none() {
         return UV_EINVAL;
     }
-    start(timer, callback, timeout, repeat);
-    0
-}
-
-#[inline]
-fn start(timer: &uv_timer_t, callback: uv_timer_cb, timeout: u64, repeat: u64) {
+    timer.start();
     let owner = timer.owner();
     let due = owner.time.get().saturating_add(timeout);
     let start_id = owner.timer_counter.get();
@@ -86,7 +81,7 @@ fn start(timer: &uv_timer_t, callback: uv_timer_cb, timeout: u64, repeat: u64) {
     // SAFETY: the entry was initialised with the timer, and the timer stays in place until it is
     // closed, which removes the entry.
     unsafe { wheel.restart(entry, due, start_id) };
-    timer.start();
+    0
 }
 
 /// `int uv_timer_stop(uv_timer_t*)`: the callback is not called any more. Always 0.
@@ -124,8 +119,9 @@ pub unsafe extern "C" fn uv_timer_again(timer: *mut uv_timer_t) -> c_int {
         return UV_EINVAL;
     }
     let repeat = timer.repeat.get();
-    if repeat != 0 && !timer.is_closing() {
-        start(timer, callback, repeat, repeat);
+    if repeat != 0 {
+        // SAFETY: as above. One that is closing is left alone.
+        unsafe { uv_timer_start(timer.as_ptr(), callback, repeat, repeat) };
     }
     0
 }
@@ -169,16 +165,14 @@ pub(crate) fn run(owner: &uv_loop_t) {
     // SAFETY: lists of this loop; entries are live timers. `due` is drained before it goes away,
     // and a timer that is stopped or started meanwhile takes itself off.
     unsafe {
-        inner.wheel.expire(owner.time.get(), &raw const inner.ripe);
-        if list::is_empty(&raw const inner.ripe) {
-            return;
-        }
         list::take(&raw const inner.ripe, &raw const due);
         let mut next = list::first(&raw const due);
         while let Some(link) = next {
             timer_of(link).stop();
             next = list::after(&raw const due, link);
         }
+        let time = owner.time.get();
+        inner.wheel.expire(time, &raw const due, |entry| timer_of(&raw const entry.link).stop());
         while let Some(link) = list::pop_front(&raw const due) {
             let timer = timer_of(link);
             let callback = timer.timer_cb.get();

@@ -66,7 +66,7 @@ fn timers_due(owner: &uv_loop_t) -> bool {
     let inner = owner.inner();
     // SAFETY: as in `timeout`.
     unsafe {
-        inner.wheel.expire(owner.time.get(), &raw const inner.ripe);
+        inner.wheel.expire(owner.time.get(), &raw const inner.ripe, |_| ());
         !list::is_empty(&raw const inner.ripe)
     }
 }
