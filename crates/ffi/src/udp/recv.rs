@@ -7,7 +7,10 @@ use core::ptr;
 use libc::{iovec, mmsghdr, msghdr, sockaddr, sockaddr_storage, socklen_t};
 use uvring_core::driver::ready::IN;
 
-use super::{RECV_INFO, RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle, sys};
+use super::{
+    NO_DATAGRAMS, RECV_INFO, RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle,
+    sys,
+};
 use crate::abi::*;
 use crate::handle::Handle;
 use crate::loop_::{call, watch};
@@ -223,8 +226,15 @@ fn receive_one(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
     if udp.has(RECV_INFO) {
         control.lend(&mut header);
     }
+    let plain = !udp.has(RECV_INFO | NO_DATAGRAMS);
     // SAFETY: the header names the program's buffer, our address and our control room.
-    let nread = unsafe { sys::recvmsg(fd_of(udp), &mut header, 0) };
+    let nread = unsafe {
+        if plain {
+            sys::recvfrom(fd_of(udp), &mut header)
+        } else {
+            sys::recvmsg(fd_of(udp), &mut header, 0)
+        }
+    };
     if nread < 0 {
         return failed(udp, nread as c_int, buf);
     }

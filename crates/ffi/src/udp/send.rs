@@ -272,7 +272,7 @@ unsafe fn flush_one(udp: &uv_udp_t, req: &uv_udp_send_t) -> bool {
         let mut room = Room::new();
         let mut header = sys::header(req.bufs.get(), req.nbufs.get() as usize, address(req));
         Options::load(req).attach(udp, &mut header, &mut room);
-        sys::sendmsg(fd_of(udp), &header)
+        sys::send(fd_of(udp), &header)
     };
     if sent == UV_EAGAIN as isize {
         return false;

@@ -173,12 +173,24 @@ pub(super) unsafe fn address_len(addr: *const sockaddr) -> socklen_t {
 
 /// Sends one datagram: bytes sent, or a code. "Not now" is `UV_EAGAIN` in every form.
 ///
+/// One buffer without control messages goes by sendto(2), for which the kernel has no header and
+/// no vector to copy and to check.
+///
 /// # Safety
 /// What the header names is valid.
-pub(super) unsafe fn sendmsg(fd: c_int, header: &msghdr) -> isize {
+pub(super) unsafe fn send(fd: c_int, header: &msghdr) -> isize {
+    let plain = header.msg_iovlen == 1 && header.msg_controllen == 0;
+    let (name, namelen) = (header.msg_name.cast_const().cast(), header.msg_namelen);
     loop {
         // SAFETY: the caller's promise.
-        let sent = unsafe { libc::sendmsg(fd, header, 0) };
+        let sent = unsafe {
+            if plain {
+                let part = &*header.msg_iov;
+                libc::sendto(fd, part.iov_base, part.iov_len, 0, name, namelen)
+            } else {
+                libc::sendmsg(fd, header, 0)
+            }
+        };
         if sent != -1 {
             return sent;
         }
@@ -219,6 +231,32 @@ pub(super) unsafe fn recvmsg(fd: c_int, header: &mut msghdr, flags: c_int) -> is
         let received = unsafe { libc::recvmsg(fd, header, flags) };
         if received != -1 {
             return received;
+        }
+        match status::last() {
+            UV_EINTR => {}
+            code => return code as isize,
+        }
+    }
+}
+
+/// Receives one datagram as `recvmsg` does, but for control messages, at a lower price. The socket
+/// is one of datagrams: on others MSG_TRUNC means something else.
+///
+/// # Safety
+/// What the header names is valid for writes, and it names one buffer.
+pub(super) unsafe fn recvfrom(fd: c_int, header: &mut msghdr) -> isize {
+    loop {
+        // SAFETY: the caller's promise.
+        let (len, received) = unsafe {
+            let part = &*header.msg_iov;
+            let (base, name) = (part.iov_base, header.msg_name.cast());
+            let len = &mut header.msg_namelen;
+            (part.iov_len, libc::recvfrom(fd, base, part.iov_len, libc::MSG_TRUNC, name, len))
+        };
+        // What comes back is the datagram's length, however much of it there was room for.
+        if let Ok(length) = usize::try_from(received) {
+            header.msg_flags = if length > len { libc::MSG_TRUNC } else { 0 };
+            return length.min(len) as isize;
         }
         match status::last() {
             UV_EINTR => {}

@@ -40,7 +40,7 @@ pub unsafe extern "C" fn uv_udp_try_send(
             return code;
         }
         let header = sys::header(bufs, nbufs as usize, addr);
-        sys::sendmsg(fd_of(udp), &header) as c_int
+        sys::send(fd_of(udp), &header) as c_int
     }
 }
 
