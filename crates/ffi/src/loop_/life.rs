@@ -88,6 +88,7 @@ unsafe fn make_inner(
         (&raw mut (*inner).async_counter).write(Cell::new(0));
         (&raw mut (*inner).depth).write(Cell::new(0));
         (&raw mut (*inner).serial).write(Cell::new(0));
+        (&raw mut (*inner).lent).write(Cell::new((0, 0)));
         (&raw mut (*inner).coalesce).write(Cell::new(settings.coalesce));
         (&raw mut (*inner).spin_us).write(Cell::new(settings.spin_us));
         (&raw mut (*inner).jobs).write(Cell::new(0));

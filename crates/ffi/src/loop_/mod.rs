@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     /// Number of the call that is open, or that was last: tells a stream's writes of one callback
     /// from those of another.
     pub(crate) serial: Cell<u64>,
+    /// Where the buffer that the running read callback got begins, and its length.
+    pub(crate) lent: Cell<(usize, usize)>,
     /// Gather what a callback writes.
     pub(crate) coalesce: Cell<bool>,
     /// Look this long for events before sleeping.

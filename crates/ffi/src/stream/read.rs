@@ -234,7 +234,11 @@ fn fail(stream: &uv_stream_t, code: c_int, buf: &uv_buf_t) {
 }
 
 fn deliver(stream: &uv_stream_t, nread: isize, buf: &uv_buf_t) {
+    let lent = &stream.inner().lent;
+    let outer = lent.replace((buf.base.addr(), buf.len));
     report(stream, stream.read_cb.get(), nread, buf);
+    // The loop, and so this cell, outlives the callback.
+    lent.set(outer);
 }
 
 fn report(stream: &uv_stream_t, callback: uv_read_cb, nread: isize, buf: &uv_buf_t) {
