@@ -8,7 +8,7 @@ use uvring_core::{Errno, socket};
 use crate::abi::*;
 use crate::handle::{Handle, flag};
 use crate::loop_::{call, watch};
-use crate::stream::{self, rights};
+use crate::stream::{self, read, rights};
 use crate::{pipe, tcp, udp};
 
 /// Connections taken in a row, so that a flood of them does not starve the others.
@@ -66,13 +66,10 @@ fn spare() -> uvring_core::Result<c_int> {
 
 /// Connections are waiting: takes each and tells the program, which calls uv_accept.
 ///
-/// How many in a row follows the last time: as long as connections come one by one, asking for a
-/// second would be a system call for nothing.
+/// After each it asks poll(2) whether there is another. accept(2) makes a socket and a file before
+/// it looks: when nothing waits that costs 5 us, and the question 0.4.
 pub(crate) fn accept_ready(stream: &uv_stream_t) {
-    // SAFETY: the second half of `u` holds plain words of a stream; a listener never writes.
-    let expected = unsafe { &stream.u.words[2] };
-    let limit = expected.get().clamp(1, ACCEPTS);
-    for taken in 0..limit {
+    for _ in 0..ACCEPTS {
         match socket::accept(stream.io_watcher.fd.get()) {
             Ok(fd) => stream.accepted_fd.set(fd),
             Err(Errno::MFILE | Errno::NFILE) => {
@@ -80,10 +77,7 @@ pub(crate) fn accept_ready(stream: &uv_stream_t) {
                 return;
             }
             Err(Errno::CONNABORTED) => continue,
-            Err(Errno::AGAIN) => {
-                expected.set(taken);
-                return;
-            }
+            Err(Errno::AGAIN) => return,
             Err(_) => {
                 // Short of memory, perhaps: the connection may still be waiting.
                 stream.inner().driver().again(&stream.io_watcher, IN);
@@ -102,8 +96,10 @@ pub(crate) fn accept_ready(stream: &uv_stream_t) {
             watch::stop(stream.owner(), &stream.io_watcher, IN);
             return;
         }
+        if !read::has_input(stream) {
+            return;
+        }
     }
-    expected.set(limit * 2);
     stream.inner().driver().again(&stream.io_watcher, IN);
 }
 

@@ -125,13 +125,13 @@ fn read(stream: &uv_stream_t) -> bool {
             Ok(Received { nread, cut, .. }) => {
                 deliver(stream, nread as isize, &buf);
                 if nread < buf.len && cut {
-                    return is_reading(stream) && is_edge_triggered(stream) && more_waits(stream);
+                    return is_reading(stream) && is_edge_triggered(stream) && has_input(stream);
                 }
                 if nread < buf.len {
                     stream.set(flag::READ_PARTIAL);
                     return false;
                 }
-                if stream.has(flag::BLOCKING_WRITES) && !more_waits(stream) {
+                if stream.has(flag::BLOCKING_WRITES) && !has_input(stream) {
                     // A descriptor that blocks is not asked in vain.
                     return false;
                 }
@@ -185,8 +185,8 @@ fn is_edge_triggered(stream: &uv_stream_t) -> bool {
     stream.inner().driver().tells_once(&stream.io_watcher)
 }
 
-/// Whether a read would return at once.
-fn more_waits(stream: &uv_stream_t) -> bool {
+/// Whether a read, or an accept, would return at once.
+pub(crate) fn has_input(stream: &uv_stream_t) -> bool {
     let fd = stream.io_watcher.fd.get();
     let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: one entry. A failure (a signal) counts as "maybe".
