@@ -11,6 +11,12 @@
 //! by the due time that it has then. A timer that is put off on every packet costs two stores each
 //! time.
 
+#[cfg(target_arch = "x86_64")]
+mod fetch;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "wheel/fetch_absent.rs"]
+mod fetch;
+
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -34,6 +40,12 @@ const HEADS: usize = FAR + 1;
 
 /// The next due time of an empty wheel.
 const NEVER: u64 = u64::MAX;
+
+/// If a timer lies at most so many bytes behind the one that was started before it, they lie in an
+/// array, one a connection, and the next ones are fetched `AHEAD` of time: a handle fills more than
+/// two cache lines, and at 15 ns a start there is no time to wait for them.
+const STRIDE: usize = 512;
+const AHEAD: usize = 2048;
 
 /// How many entries [`Wheel::wake_at`] looks at.
 const GLANCE: usize = 32;
@@ -178,7 +190,9 @@ impl Wheel {
         };
         // SAFETY: the caller's promise; the head is initialised.
         unsafe {
-            fetch_ahead(head, entry);
+            if entry.addr().wrapping_sub(list::before(head).addr()) < STRIDE {
+                fetch::lines(entry.cast::<u8>().wrapping_add(AHEAD));
+            }
             put(entry, due, head, list::push_back);
         }
     }
@@ -548,29 +562,5 @@ unsafe fn put(
         // 0 would say that it is not filed, and nothing is lost by a place 1 for a due time 0.
         (*entry).placed.set(due.max(1));
         push(head, &raw const (*entry).link);
-    }
-}
-
-/// Has the memory fetched that comes next if timers that lie side by side, one a connection, are
-/// started one after another, as many are when they are in an array. A handle fills more than two
-/// cache lines, and at 15 ns a start there is no time to wait for them.
-///
-/// # Safety
-/// `head` is initialised.
-#[inline]
-unsafe fn fetch_ahead(head: *const Link, entry: *const Entry) {
-    /// At most this far from one timer to the next, in bytes.
-    const STRIDE: usize = 512;
-    /// How far ahead, in bytes.
-    const AHEAD: usize = 2048;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the caller's promise; fetching ahead reads nothing, any address will do.
-    unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        if entry.addr().wrapping_sub(list::before(head).addr()) < STRIDE {
-            for line in 0..3 {
-                _mm_prefetch::<_MM_HINT_T0>(entry.cast::<i8>().wrapping_add(AHEAD + 64 * line));
-            }
-        }
     }
 }

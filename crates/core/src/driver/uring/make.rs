@@ -9,9 +9,9 @@ use crate::{Errno, Result};
 const ENTRIES: u32 = 256;
 /// Places for completions. Twice as many would be 64 KiB for the kernel to clear with each loop.
 const COMPLETIONS: u32 = 1024;
-/// Of these, places that operations leave to the watches. So a message to a thousand peers is nearly
+/// Of these, places that operations leave to the watches. So a message to a thousand peers is
 /// one batch. What finds no place the kernel keeps until there is one.
-pub(super) const RESERVED: u32 = 64;
+pub(super) const RESERVED: u32 = 16;
 
 /// Set when the kernel refused a ring: it is not asked again.
 static REFUSED: AtomicBool = AtomicBool::new(false);
