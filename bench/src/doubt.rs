@@ -5,7 +5,7 @@ use crate::rows::Cell;
 use crate::stats::Figures;
 
 /// Of fewer rounds none is believed that says that a promise is broken: two agree by chance.
-const ENOUGH: usize = 5;
+pub(crate) const ENOUGH: usize = 5;
 
 /// Whether any promise about these rows is neither kept nor broken beyond the noise of the rounds.
 pub(crate) fn remains(cells: &[Cell]) -> bool {

@@ -13,7 +13,8 @@ pub(crate) type Outcome = Result<Figures, Miss>;
 
 type Found = BTreeMap<Subject, Result<Vec<Sample>, Miss>>;
 
-/// Seconds that a program may take beyond its rounds, for a promise that they leave open.
+/// Seconds that a program may take beyond its rounds, for a promise that they leave open; one that
+/// runs for long gets as many rounds as are believed all the same.
 const DOUBT_S: f64 = 24.0;
 
 /// All subjects in turn, round after round, so that a change of the machine's mood meets all of
@@ -31,7 +32,8 @@ pub(crate) fn program(
     for index in 0..rounds {
         round(place, program, index, &mut found, progress);
     }
-    let more = if doubts { (DOUBT_S / program.seconds()) as usize } else { 0 };
+    let affordable = (DOUBT_S / program.seconds()) as usize;
+    let more = if doubts { affordable.max(doubt::ENOUGH.saturating_sub(rounds)) } else { 0 };
     for index in rounds..rounds + more {
         if !doubt::remains(&cells(&found, program)) || !progress.extend(program.seconds()) {
             break;
