@@ -42,8 +42,8 @@ const CONNECTED: u32 = 0x0200_0000;
 const RECVMMSG: u32 = 0x0400_0000;
 /// The program wants to know more of each datagram than the sender.
 const RECV_INFO: u32 = 0x0800_0000;
-/// The socket is the program's and not one of datagrams.
-const NO_DATAGRAMS: u32 = 0x1000_0000;
+/// The socket is the program's and of another protocol.
+const NOT_UDP: u32 = 0x1000_0000;
 
 const BIND_FLAGS: c_uint =
     UV_UDP_IPV6ONLY | UV_UDP_REUSEADDR | UV_UDP_REUSEPORT | UV_UDP_LINUX_RECVERR;
@@ -154,8 +154,8 @@ pub unsafe extern "C" fn uv_udp_open_ex(
     if sys::family(sock) == Some(libc::AF_INET6) {
         udp.set(flag::IPV6);
     }
-    if sys::get(sock, libc::SOL_SOCKET, libc::SO_TYPE) != Ok(libc::SOCK_DGRAM) {
-        udp.set(NO_DATAGRAMS);
+    if sys::get(sock, libc::SOL_SOCKET, libc::SO_PROTOCOL) != Ok(libc::IPPROTO_UDP) {
+        udp.set(NOT_UDP);
     }
     0
 }

@@ -8,8 +8,7 @@ use libc::{iovec, mmsghdr, msghdr, sockaddr, sockaddr_storage, socklen_t};
 use uvring_core::driver::ready::IN;
 
 use super::{
-    NO_DATAGRAMS, RECV_INFO, RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle,
-    sys,
+    NOT_UDP, RECV_INFO, RECVMMSG, bind_any, fd_of, is_open_udp, is_receiving, stop_if_idle, sys,
 };
 use crate::abi::*;
 use crate::handle::Handle;
@@ -226,7 +225,7 @@ fn receive_one(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
     if udp.has(RECV_INFO) {
         control.lend(&mut header);
     }
-    let plain = !udp.has(RECV_INFO | NO_DATAGRAMS);
+    let plain = !udp.has(RECV_INFO | NOT_UDP);
     // SAFETY: the header names the program's buffer, our address and our control room.
     let nread = unsafe {
         if plain {

@@ -240,7 +240,7 @@ pub(super) unsafe fn recvmsg(fd: c_int, header: &mut msghdr, flags: c_int) -> is
 }
 
 /// Receives one datagram as `recvmsg` does, but for control messages, at a lower price. The socket
-/// is one of datagrams: on others MSG_TRUNC means something else.
+/// is one of UDP: others take MSG_TRUNC for something else (TCP), or do not know it (ICMP).
 ///
 /// # Safety
 /// What the header names is valid for writes, and it names one buffer.
