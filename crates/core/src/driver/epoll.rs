@@ -102,9 +102,7 @@ impl Driver {
     /// Entries of watchers that drain are level-triggered here and come again by themselves.
     pub(super) fn again(&self, _watch: &Watch, _mask: u32) {}
 
-    pub(super) fn tells_once(&self, _watch: &Watch) -> bool {
-        false
-    }
+    pub(super) fn unsure(&self, _watch: &Watch) {}
 
     pub(super) fn poll_files(&self) {
         self.polled.set(true);

@@ -6,16 +6,13 @@
 //! goes into the epoll set, or gets a poll in the ring. That saves both for a short-lived connection,
 //! and its first message is read in the turn in which it would have been anyway.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::BorrowedFd;
-
+use super::glance::{glance, wanted};
 use super::queue::Queue;
 use super::watch::{Watch, ready};
 use crate::Result;
 
 /// Bits of `Watch::state`, beside those of the backends: what there is to report; the watch waits
 /// for a look; it has something to report; the kernel refused it; how often it was looked at.
-const MASK_BITS: u32 = 0xffff;
 const MASK_SHIFT: u32 = 8;
 const QUEUED: u32 = 1 << 24;
 const FOUND: u32 = 1 << 25;
@@ -25,9 +22,6 @@ const LOOKS: u32 = 0xf << 28;
 
 /// After this many looks the kernel gets a watch even if it is ready each time.
 const ENOUGH: u32 = 4 * LOOK;
-
-/// Descriptors in one poll(2).
-const BATCH: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Fresh {
@@ -88,53 +82,34 @@ impl Fresh {
 
     fn look_at_all(&self, add: &dyn Fn(&Watch) -> Result<()>) {
         let missed = Queue::new();
-        while let Some(first) = self.take() {
-            let mut batch = [Some(first); BATCH];
-            batch[1..].fill_with(|| self.take());
-            let count = batch.iter().flatten().count();
-            let mut asked = batch.map(|watch| question(watch.unwrap_or(first)));
-            if poll(&mut asked[..count], Some(&NO_TIME)).is_err() {
-                asked[..count].iter_mut().for_each(PollFd::clear_revents);
+        glance(&self.waiting, |watch, mask| {
+            let looks = watch.state.get() & LOOKS;
+            let mask = mask.unwrap_or(0);
+            if looks == ENOUGH {
+                self.give(watch, add);
+            } else if mask != 0 {
+                self.report(watch, mask, looks + LOOK);
+            } else {
+                watch.state.set(QUEUED | (looks + LOOK));
+                // SAFETY: just taken off the only queue it was on.
+                unsafe { missed.push(watch) };
             }
-            for (watch, asked) in batch.into_iter().flatten().zip(&asked) {
-                let mask = (asked.revents().bits() as u32) & wanted(watch);
-                let looks = watch.state.get() & LOOKS;
-                if looks == ENOUGH {
-                    self.give(watch, add);
-                } else if mask != 0 {
-                    self.report(watch, mask, looks + LOOK);
-                } else {
-                    watch.state.set(QUEUED | (looks + LOOK));
-                    // SAFETY: just taken off the only queue it was on.
-                    unsafe { missed.push(watch) };
-                }
-            }
-        }
-        while let Some(watch) = missed.first() {
-            // SAFETY: the first of the queue is on it, and on no other.
-            unsafe {
-                missed.remove(watch);
-                if self.has_found() {
-                    self.waiting.push(watch);
-                } else {
-                    self.give(watch, add);
-                }
+        });
+        while let Some(watch) = missed.take() {
+            if self.has_found() {
+                // SAFETY: just taken off the only queue it was on.
+                unsafe { self.waiting.push(watch) };
+            } else {
+                self.give(watch, add);
             }
         }
     }
 
     /// Gives all that wait to `add` without a look.
     pub(super) fn give_all(&self, add: &dyn Fn(&Watch) -> Result<()>) {
-        while let Some(watch) = self.take() {
+        while let Some(watch) = self.waiting.take() {
             self.give(watch, add);
         }
-    }
-
-    fn take(&self) -> Option<&Watch> {
-        let watch = self.waiting.first()?;
-        // SAFETY: the first of the queue is on it.
-        unsafe { self.waiting.remove(watch) };
-        Some(watch)
     }
 
     fn give(&self, watch: &Watch, add: &dyn Fn(&Watch) -> Result<()>) {
@@ -153,9 +128,7 @@ impl Fresh {
     /// The next watch that was found ready, and how. It waits for another look after that.
     #[inline]
     pub(super) fn next(&self) -> Option<(&Watch, u32)> {
-        while let Some(watch) = self.found.first() {
-            // SAFETY: the first of the queue is on it.
-            unsafe { self.found.remove(watch) };
+        while let Some(watch) = self.found.take() {
             let state = watch.state.get();
             // The interest may have been narrowed since.
             let mask = state >> MASK_SHIFT & wanted(watch);
@@ -172,17 +145,4 @@ impl Fresh {
         }
         None
     }
-}
-
-const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-
-/// What of a report concerns the watch.
-fn wanted(watch: &Watch) -> u32 {
-    (watch.interest.get() | ready::ERR | ready::HUP) & MASK_BITS
-}
-
-fn question(watch: &Watch) -> PollFd<'_> {
-    let interest = PollFlags::from_bits_retain(watch.interest.get() as _);
-    // SAFETY: used for one poll(2) only, which answers NVAL for what is no descriptor.
-    PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(watch.fd.get()) }, interest)
 }

@@ -12,6 +12,7 @@ mod beside;
 mod entry;
 mod epoll;
 mod fresh;
+mod glance;
 mod op;
 mod queue;
 #[cfg(any(test, feature = "sim"))]
@@ -215,10 +216,11 @@ impl Driver {
         on_backend!(self, backend => backend.again(watch, mask));
     }
 
-    /// Whether what is left unread now is not reported again by itself: the watch has a poll in the
-    /// kernel that reports each arrival once.
-    pub fn tells_once(&self, watch: &Watch) -> bool {
-        on_backend!(self, backend => backend.tells_once(watch))
+    /// Says that a [`ready::DRAINS`] watch may not have been drained: if there is still something
+    /// of what it wants, it is reported after the next wait, which does not sleep then. For many of
+    /// them that takes one system call, and for a backend that reports again by itself none.
+    pub fn unsure(&self, watch: &Watch) {
+        on_backend!(self, backend => backend.unsure(watch));
     }
 
     /// Starts `op`.

@@ -52,6 +52,14 @@ impl Queue {
         }
     }
 
+    /// Takes off the watch that has waited longest.
+    pub(super) fn take(&self) -> Option<&Watch> {
+        let watch = self.first()?;
+        // SAFETY: the first of the queue is on it.
+        unsafe { self.remove(watch) };
+        Some(watch)
+    }
+
     /// The watch that has waited longest. It stays queued.
     pub(super) fn first(&self) -> Option<&Watch> {
         if self.is_empty() {

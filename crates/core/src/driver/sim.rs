@@ -152,9 +152,8 @@ impl Driver {
         self.closed.set(self.closed.get() + usize::from(watch.fd.get() >= 0));
     }
 
-    pub(super) fn tells_once(&self, _watch: &Watch) -> bool {
-        self.kind() == Kind::Uring
-    }
+    /// What is left is for the script to report.
+    pub(super) fn unsure(&self, _watch: &Watch) {}
 
     pub(super) fn again(&self, watch: &Watch, mask: u32) {
         // SAFETY: the head is in place while the driver is shared; a watch that is on stays in

@@ -25,7 +25,7 @@ impl Driver {
     pub(super) fn again(&self, _watch: &Watch, _mask: u32) {
         match *self {}
     }
-    pub(super) fn tells_once(&self, _watch: &Watch) -> bool {
+    pub(super) fn unsure(&self, _watch: &Watch) {
         match *self {}
     }
     pub(super) unsafe fn submit(&self, _op: &Op, _request: &Request) -> Result<()> {

@@ -13,6 +13,7 @@
 mod make;
 mod poll;
 mod token;
+mod unsure;
 
 use core::cell::{Cell, OnceCell, UnsafeCell};
 use core::time::Duration;
@@ -26,6 +27,7 @@ use self::poll::{
     poll_token, wanted,
 };
 use self::token::{GENERATIONS, Token};
+use self::unsure::Unsure;
 use super::entry;
 use super::fresh::Fresh;
 use super::op::SUBMITTED;
@@ -50,6 +52,7 @@ pub(super) struct Driver {
     /// Watches to report in this round, whatever the kernel says.
     again: Queue,
     fresh: Fresh,
+    unsure: Unsure,
     generation: Cell<u32>,
     in_flight: Cell<u32>,
     /// Polls that are queued to be cancelled. Each brings one completion that nobody wants (its
@@ -86,6 +89,7 @@ impl Driver {
             todo: Queue::new(),
             again: Queue::new(),
             fresh: Fresh::new(),
+            unsure: Unsure::new(),
             generation: Cell::new(0),
             in_flight: Cell::new(0),
             dying: Cell::new(0),
@@ -157,6 +161,7 @@ impl Driver {
         if Fresh::holds(watch) {
             self.fresh.forget(watch);
         }
+        self.unsure.forget(watch);
         // SAFETY: the bits say on which queue the watch is.
         unsafe {
             if has(watch, QUEUED) {
@@ -210,14 +215,15 @@ impl Driver {
             // The next look finds what is left.
             return;
         }
+        self.unsure.forget(watch);
         let state = watch.state.get();
         watch.state.set(state | (mask & MASK_BITS) << MASK_SHIFT);
         self.enqueue(watch);
     }
 
     /// A poll for one report looks anew when it is armed again.
-    pub(super) fn tells_once(&self, watch: &Watch) -> bool {
-        has(watch, ARMED)
+    pub(super) fn unsure(&self, watch: &Watch) {
+        self.unsure.push(watch);
     }
 
     pub(super) unsafe fn submit(&self, op: &Op, request: &Request) -> Result<()> {
@@ -244,7 +250,12 @@ impl Driver {
 
     pub(super) fn has_company(&self) -> bool {
         let ring = self.ring();
-        ring.pending() > 0 || ring.ready() > 0 || !self.again.is_empty() || self.fresh.has_found()
+        ring.pending() > 0 || ring.ready() > 0 || self.has_found()
+    }
+
+    /// Whether there is something to hand out that is not in the ring.
+    fn has_found(&self) -> bool {
+        !self.again.is_empty() || self.fresh.has_found() || self.unsure.has_found()
     }
 
     pub(super) fn cancel(&self, op: &Op) {
@@ -278,6 +289,7 @@ impl Driver {
 
     pub(super) fn flush(&self) {
         self.fresh.give_all(&|watch| self.get_to_know(watch));
+        self.unsure.look();
         self.hand_over();
     }
 
@@ -300,8 +312,9 @@ impl Driver {
         self.budget.set(ROUND);
         self.in_round.set(true);
         self.fresh.look(&|watch| self.get_to_know(watch));
+        self.unsure.look();
         self.arm_all()?;
-        let at_hand = || !self.again.is_empty() || self.fresh.has_found() || ring.ready() > 0;
+        let at_hand = || self.has_found() || ring.ready() > 0;
         let entered = if !at_hand() && timeout != Some(Duration::ZERO) {
             ring.enter_for(1 + self.dying.replace(0), timeout)
         } else if ring.pending() > 0 || (ring.ready() == 0 && ring.wants_enter()) {
@@ -349,7 +362,7 @@ impl Driver {
                 return Some(event);
             }
         }
-        if let Some((watch, mask)) = self.fresh.next() {
+        if let Some((watch, mask)) = self.fresh.next().or_else(|| self.unsure.next()) {
             return Some(Event::Ready(watch, mask));
         }
         self.end_round();
@@ -368,7 +381,7 @@ impl Driver {
         self.in_round.set(false);
         if let Some(pollable) = self.pollable.get() {
             self.flush();
-            if self.ring().ready() > 0 || !self.todo.is_empty() || !self.again.is_empty() {
+            if self.ring().ready() > 0 || !self.todo.is_empty() || self.has_found() {
                 pollable.signal();
             }
         }
@@ -378,6 +391,7 @@ impl Driver {
         match Token::decode(cqe.user_data) {
             Token::Poll { fd, generation } => {
                 let watch = table.find(fd, generation)?;
+                self.unsure.forget(watch);
                 if !cqe.more() {
                     watch.state.set(watch.state.get() & !ARMED | SETTLED);
                 }
@@ -418,6 +432,7 @@ impl Driver {
             && (!self.todo.is_empty()
                 || !self.again.is_empty()
                 || !self.fresh.is_empty()
+                || !self.unsure.is_empty()
                 || ring.pending() > 0
                 || ring.ready() > 0
                 || ring.wants_enter())
@@ -510,6 +525,7 @@ impl Driver {
     }
 
     fn enqueue(&self, watch: &Watch) {
+        self.unsure.forget(watch);
         // On `again` it is reported in this round; what it then wants comes here again.
         if !has(watch, QUEUED | AGAIN) {
             watch.state.set(watch.state.get() | QUEUED);

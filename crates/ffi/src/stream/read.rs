@@ -124,10 +124,10 @@ fn read(stream: &uv_stream_t) -> bool {
             }
             Ok(Received { nread, cut, .. }) => {
                 deliver(stream, nread as isize, &buf);
-                if nread < buf.len && cut {
-                    return is_reading(stream) && is_edge_triggered(stream) && has_input(stream);
-                }
                 if nread < buf.len {
+                    if cut {
+                        stream.inner().driver().unsure(&stream.io_watcher);
+                    }
                     stream.set(flag::READ_PARTIAL);
                     return false;
                 }
@@ -166,23 +166,15 @@ unsafe fn receive(
         if is_ipc(stream) {
             return rights::receive(stream, fd, buf);
         }
-        // A TCP socket gives all it has; the others may stop where descriptors come along.
-        if stream.r#type.get() != UV_TCP && stream.has(flag::SOCKET) && is_edge_triggered(stream) {
-            return rights::receive_none(fd, buf);
-        }
         if is_socket(stream) {
             socket::recv(fd, buf.base.cast(), buf.len)?
         } else {
             socket::read(fd, buf.base.cast(), buf.len)?
         }
     };
-    // Terminals give a line at a time, and there are pipes and sockets that keep messages apart.
-    Ok(Received { nread, kept: Ok(()), cut: !is_socket(stream) && is_edge_triggered(stream) })
-}
-
-/// Whether what is left unread is not reported again by itself.
-fn is_edge_triggered(stream: &uv_stream_t) -> bool {
-    stream.inner().driver().tells_once(&stream.io_watcher)
+    // A TCP socket gives all it has. Terminals give a line at a time, a unix socket stops where
+    // descriptors come along, and there are pipes and sockets that keep messages apart.
+    Ok(Received { nread, kept: Ok(()), cut: stream.r#type.get() != UV_TCP })
 }
 
 /// Whether a read, or an accept, would return at once.

@@ -5,11 +5,9 @@
 //! which is there only while it is needed.
 
 use core::ffi::c_int;
-use core::mem::zeroed;
 use core::ptr;
 use core::slice;
 
-use uvring_core::Errno;
 use uvring_core::socket::{self, IoVec};
 
 use super::is_socket;
@@ -151,7 +149,8 @@ pub(super) struct Received {
     pub(super) nread: usize,
     /// `UV_ENOMEM`: descriptors came that could not be kept, and are closed.
     pub(super) kept: Result<(), c_int>,
-    /// The kernel ended the read before the data ended: descriptors came, or a message was over.
+    /// The kernel may have ended the read before the data ended: where descriptors came, or a
+    /// message was over.
     pub(super) cut: bool,
 }
 
@@ -173,35 +172,6 @@ pub(super) unsafe fn receive(
         unsafe { socket::recvmsg_rights(fd, ptr::from_ref(buf).cast::<IoVec>(), 1, &mut arrived) }?;
     let kept = keep(stream, &arrived[..count]);
     Ok(Received { nread, kept, cut: count != 0 || !is_socket(stream) })
-}
-
-/// Reads into `buf` on a pipe that is not for passing handles: descriptors are refused, but tell
-/// that the read was cut.
-///
-/// # Errors
-/// As recvmsg(2).
-///
-/// # Safety
-/// `buf` is valid for writes.
-pub(super) unsafe fn receive_none(fd: c_int, buf: &uv_buf_t) -> uvring_core::Result<Received> {
-    // SAFETY: the caller's promise; without room for control data the kernel closes what comes,
-    // and says so.
-    unsafe {
-        let mut message: libc::msghdr = zeroed();
-        message.msg_iov = ptr::from_ref(buf).cast_mut().cast();
-        message.msg_iovlen = 1;
-        loop {
-            let nread = libc::recvmsg(fd, &raw mut message, 0);
-            if let Ok(nread) = usize::try_from(nread) {
-                let cut = message.msg_flags & libc::MSG_CTRUNC != 0;
-                return Ok(Received { nread, kept: Ok(()), cut });
-            }
-            match Errno::from_raw_os_error(status::errno()) {
-                Errno::INTR => {}
-                error => return Err(error),
-            }
-        }
-    }
 }
 
 /// The descriptor of a handle to pass along.
