@@ -9,6 +9,7 @@
 //!   driver/beside                a ring beside epoll
 //!   driver/entry                 from requests to entries of a ring
 //!   driver/fresh                 watches that the kernel does not know yet
+//!   driver/glance                a look at many watches at once
 //!   driver/queue                 watches in line
 //!   driver/{watch,op}            what crosses the seam
 //!   uring/{setup,map,sq,cq,sqe,buf_ring,probe,process}    one part of a ring each
