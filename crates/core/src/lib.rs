@@ -14,7 +14,7 @@
 //!   driver/{watch,op}            what crosses the seam
 //!   uring/{setup,map,sq,cq,sqe,buf_ring,probe,process}    one part of a ring each
 //!   epoll   socket   file   wake                  one kernel object each
-//!   list    wheel    mpsc   clock   fd            plain data structures
+//!   list    wheel    mpsc   clock   fd   {fetch,fetch_absent}    plain data structures
 //! ```
 //!
 //! Everything that must outlive a call is owned by the caller and linked in
@@ -28,6 +28,11 @@ pub mod clock;
 pub mod driver;
 pub mod epoll;
 pub mod fd;
+#[cfg(target_arch = "x86_64")]
+mod fetch;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "fetch_absent.rs"]
+mod fetch;
 pub mod file;
 pub mod list;
 pub mod mpsc;

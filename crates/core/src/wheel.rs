@@ -11,16 +11,11 @@
 //! by the due time that it has then. A timer that is put off on every packet costs two stores each
 //! time.
 
-#[cfg(target_arch = "x86_64")]
-mod fetch;
-#[cfg(not(target_arch = "x86_64"))]
-#[path = "wheel/fetch_absent.rs"]
-mod fetch;
-
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::ptr;
 
+use crate::fetch;
 use crate::list::{self, Link};
 
 /// Bits of a digit.
@@ -191,7 +186,7 @@ impl Wheel {
         // SAFETY: the caller's promise; the head is initialised.
         unsafe {
             if entry.addr().wrapping_sub(list::before(head).addr()) < STRIDE {
-                fetch::lines(entry.cast::<u8>().wrapping_add(AHEAD));
+                fetch::lines(entry.cast::<u8>().wrapping_add(AHEAD), 3);
             }
             put(entry, due, head, list::push_back);
         }

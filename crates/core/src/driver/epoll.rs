@@ -185,11 +185,13 @@ impl Driver {
                 return self.next_found();
             }
             self.taken.set(index + 1);
-            // SAFETY: the last wait filled this entry, and nothing writes the batch meanwhile.
-            let event = unsafe { (*self.batch.get())[index].assume_init() };
+            let event = self.event(index);
             let data = event.data.u64();
             if data == MARK {
                 continue;
+            }
+            if index + 1 < self.filled.get() {
+                table.fetch(unpack(self.event(index + 1).data.u64()).0);
             }
             let (fd, generation) = unpack(data);
             match table.find(fd, generation) {
@@ -209,6 +211,12 @@ impl Driver {
                 None => {}
             }
         }
+    }
+
+    /// The event with this index, of those that the last wait filled.
+    fn event(&self, index: usize) -> epoll::Event {
+        // SAFETY: the last wait filled this entry, and nothing writes the batch meanwhile.
+        unsafe { (*self.batch.get())[index].assume_init() }
     }
 
     /// What did not come from the set.

@@ -29,7 +29,7 @@ use core::time::Duration;
 
 pub use self::op::{Op, Request};
 pub use self::watch::{Watch, ready};
-use crate::{Errno, Result};
+use crate::{Errno, Result, fetch};
 
 /// Which backend a driver is to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,14 @@ impl Table {
         let index = u32::try_from(fd).ok().filter(|&fd| fd < self.len.get())?;
         // SAFETY: `lend_table`'s caller vouches for `len` entries.
         Some(unsafe { &*self.entries.get().add(index as usize) })
+    }
+
+    /// Has the record that the watch of `fd` is part of fetched: it comes next.
+    #[inline]
+    pub(crate) fn fetch(&self, fd: i32) {
+        if let Some(slot) = self.slot(fd) {
+            fetch::around(slot.get().cast());
+        }
     }
 
     /// The live watch of `fd` with this generation.

@@ -16,6 +16,7 @@ mod token;
 mod unsure;
 
 use core::cell::{Cell, OnceCell, UnsafeCell};
+use core::ptr;
 use core::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -36,7 +37,7 @@ use super::{Event, Op, Request, Table, Watch, ready};
 use crate::epoll::Epoll;
 use crate::uring::sqe::{CancelFlags, SqeFlags};
 use crate::uring::{Cqe, Ring, Sqe};
-use crate::{Errno, Result};
+use crate::{Errno, Result, fetch};
 
 /// Completions handed out in one round: the kernel brings about 20 with an enter, and there may be
 /// more before the others get their turn.
@@ -358,6 +359,11 @@ impl Driver {
                 break;
             };
             self.budget.set(self.budget.get() - 1);
+            match ring.first().map(|next| Token::decode(next.user_data)) {
+                Some(Token::Poll { fd, .. }) => table.fetch(fd),
+                Some(Token::Op(address)) => fetch::around(ptr::without_provenance(address)),
+                _ => {}
+            }
             if let Some(event) = self.event(cqe, table) {
                 return Some(event);
             }
@@ -409,7 +415,7 @@ impl Driver {
                 (mask != 0).then_some(Event::Ready(watch, mask))
             }
             Token::Op(address) => {
-                let op: *const Op = core::ptr::with_exposed_provenance(address);
+                let op: *const Op = ptr::with_exposed_provenance(address);
                 self.in_flight.set(self.in_flight.get().saturating_sub(1));
                 // SAFETY: an op stays in place until this completion, by `submit`'s promise.
                 Some(Event::Done(op, entry::settle(unsafe { &*op }, cqe.raw())))

@@ -217,6 +217,11 @@ impl Ring {
         if self.is_ours() { self.cq.pop() } else { None }
     }
 
+    /// The oldest completion, which stays.
+    pub fn first(&self) -> Option<Cqe> {
+        (self.ready() > 0).then(|| self.cq.get(self.cq.head()))
+    }
+
     /// Completions that can be taken without an enter.
     pub fn ready(&self) -> u32 {
         if self.is_ours() { self.cq.tail().wrapping_sub(self.cq.head()) } else { 0 }
