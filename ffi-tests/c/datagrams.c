@@ -141,6 +141,25 @@ static void too_long(uv_loop_t *loop) {
   SHOW(uv_udp_recv_stop(&receiving));
 }
 
+/* A socket of another kind that the program brings along: the same of its
+ * messages. */
+static void not_udp(uv_loop_t *loop) {
+  int fds[2];
+
+  lent = 3;
+  NEED(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds));
+  received = 0;
+  NEED(uv_udp_init(loop, &receiving));
+  SHOW(uv_udp_open(&receiving, fds[0]));
+  NEED(uv_udp_recv_start(&receiving, on_alloc, on_recv));
+  SHOW(send(fds[1], "abcdef", 6, 0));
+  SHOW(send(fds[1], "abc", 3, 0));
+  check_run_until(loop, &received, 2, 20);
+  uv_close(H(&receiving), NULL);
+  SHOW(uv_run(loop, UV_RUN_DEFAULT));
+  close(fds[1]);
+}
+
 /* Several for one system call: parts, then the whole back. */
 static void several(uv_loop_t *loop) {
   lent = sizeof(slab);
@@ -300,7 +319,8 @@ static void used_again(uv_loop_t *loop) {
 int main(int argc, char **argv) {
   static const struct section table[] = {
       {"gathered", gathered}, {"too_long", too_long}, {"several", several},
-      {"stopped", stopped},   {"refused", refused},   {"used_again", used_again},
+      {"not_udp", not_udp},   {"stopped", stopped},   {"refused", refused},
+      {"used_again", used_again},
       {NULL, NULL},
   };
   return check_main(argc, argv, table);

@@ -14,8 +14,13 @@ const START_NS: u64 = 20_000;
 const MAX_NS: u64 = 50_000;
 const MIN_NS: u64 = 2_000;
 
-/// A sleep that a wait would have spared. The wake-up itself is in it.
-const SHORT_SLEEP_NS: u64 = 2 * MAX_NS;
+/// The first wait after a time without. Whoever is waited for is asleep as well then, and to wake it
+/// takes 100 us and more on a virtual machine that is not alone on its host. Were it shorter, both
+/// would go on sleeping because the other does.
+const TRIAL_NS: u64 = 200_000;
+
+/// A sleep that a wait might have spared. Two wake-ups are in it, the other thread's and one's own.
+const SHORT_SLEEP_NS: u64 = 2 * TRIAL_NS;
 
 /// Most short sleeps that go by before waiting is tried again.
 const MAX_PATIENCE: u32 = 1024;
@@ -90,9 +95,15 @@ impl Linger {
 
     /// Learns from a wait: twice as long next time when it was worth it, half as long when it was
     /// not. When it keeps failing, as it does on a busy machine, it is given up for longer and
-    /// longer.
+    /// longer. A long trial proves nothing before shorter waits succeed.
     pub(crate) fn waited(&mut self, found: bool) {
-        if found {
+        if self.budget_ns > MAX_NS {
+            if found {
+                self.budget_ns = MAX_NS;
+            } else {
+                self.give_up();
+            }
+        } else if found {
             self.budget_ns = (self.budget_ns * 2).clamp(START_NS, MAX_NS);
             self.patience = (self.patience / 2).max(1);
         } else if self.budget_ns / 2 >= MIN_NS {
@@ -130,7 +141,7 @@ impl Linger {
         }
         self.allowed = is_allowed();
         if self.allowed {
-            self.budget_ns = START_NS;
+            self.budget_ns = duration_ns.unwrap_or(0).clamp(START_NS, TRIAL_NS);
         } else {
             self.give_up();
         }
@@ -157,22 +168,34 @@ pub(crate) fn look(budget_ns: u64, found: impl Fn() -> bool) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn waits_that_bring_nothing_are_given_up_for_longer_and_longer() {
+    /// Of 10 000 sleeps of so many ns: what the waits tried meanwhile took in all, if `found` tells
+    /// of each, by its length, whether it was worth it.
+    fn waits(sleep_ns: u64, found: impl Fn(u64) -> bool) -> u64 {
         let mut linger = Linger::new();
         let mut waited_ns = 0;
-        let mut tries = 0;
         for _ in 0..10_000 {
-            linger.slept_as(Some(10_000), || true);
+            linger.slept_as(Some(sleep_ns), || true);
             while linger.budget_ns() > 0 {
-                waited_ns += linger.budget_ns();
-                tries += 1;
-                linger.waited(false);
+                let budget_ns = linger.budget_ns();
+                waited_ns += budget_ns;
+                linger.waited(found(budget_ns));
             }
         }
-        // A few tenths of a microsecond for each sleep, and less the longer it goes on.
-        assert!(tries < 100 && waited_ns < 1_000_000, "{tries} tries, {waited_ns} ns");
         assert_eq!(linger.patience, MAX_PATIENCE);
+        waited_ns
+    }
+
+    #[test]
+    fn waits_that_bring_nothing_are_given_up_for_longer_and_longer() {
+        // A few tenths of a microsecond for each sleep, and less the longer it goes on.
+        assert!(waits(10_000, |_| false) < 1_000_000);
+        assert!(waits(SHORT_SLEEP_NS, |_| false) < 10_000_000);
+    }
+
+    #[test]
+    fn a_long_trial_alone_does_not_make_bold() {
+        // Jobs of 100 us on all CPUs: they are over within a trial, and waiting takes their time.
+        assert!(waits(100_000, |budget_ns| budget_ns >= 100_000) < 10_000_000);
     }
 
     #[test]
@@ -182,10 +205,10 @@ mod tests {
         linger.slept_as(Some(SHORT_SLEEP_NS + 1), || true);
         assert_eq!(linger.budget_ns(), 0, "a long sleep was right");
         linger.slept_as(Some(SHORT_SLEEP_NS), || true);
-        assert_eq!(linger.budget_ns(), START_NS);
+        assert_eq!(linger.budget_ns(), TRIAL_NS, "both may be asleep");
         for _ in 0..100 {
             linger.waited(true);
-            assert!(linger.budget_ns() <= MAX_NS);
+            assert_eq!(linger.budget_ns(), MAX_NS);
         }
         linger.waited(false);
         assert_eq!(linger.budget_ns(), MAX_NS / 2, "one failure is no reason to give up");
