@@ -63,7 +63,7 @@ programs! {
     wakes { many closed young }
     turns { nested late_write refused refused_unix }
     forks { renewed untouched closed looking }
-    datagrams { gathered too_long not_udp several stopped refused used_again }
+    datagrams { gathered too_long several not_udp stopped refused used_again }
     children {
         ends refused missing dies_early search swapped bad_stdio ignored_sigchld order bad_signal forked
     }

@@ -237,6 +237,13 @@ fn receive_one(udp: &uv_udp_t, buf: &uv_buf_t) -> Step {
     if nread < 0 {
         return failed(udp, nread as c_int, buf);
     }
+    if header.msg_namelen == 0 {
+        // A sender without a name, as on a unix socket: an address of no family, for programs that
+        // look at it without asking whether there is one.
+        // SAFETY: `header` points it at `name`, and zero bytes are an address.
+        unsafe { header.msg_name.cast::<sockaddr_storage>().write_bytes(0, 1) };
+        header.msg_namelen = size_of::<sockaddr_storage>() as socklen_t;
+    }
     if hand_out(udp, nread, buf, &header, partial(&header)) { Step::Took(1) } else { Step::Stop }
 }
 
