@@ -17,6 +17,10 @@ type Found = BTreeMap<Subject, Result<Vec<Sample>, Miss>>;
 /// runs for long gets as many rounds as are believed all the same.
 const DOUBT_S: f64 = 24.0;
 
+/// Of the time for such rounds, what is kept for rows that have fewer than are believed: the last
+/// ones are programs that run for long.
+const KEPT_S: f64 = 300.0;
+
 /// All subjects in turn, round after round, so that a change of the machine's mood meets all of
 /// them. With `doubts`, further rounds follow as long as they leave a promise open.
 pub(crate) fn program(
@@ -35,7 +39,8 @@ pub(crate) fn program(
     let affordable = (DOUBT_S / program.seconds()) as usize;
     let more = if doubts { affordable.max(doubt::ENOUGH.saturating_sub(rounds)) } else { 0 };
     for index in rounds..rounds + more {
-        if !doubt::remains(&cells(&found, program)) || !progress.extend(program.seconds()) {
+        let rest = if index < doubt::ENOUGH { 0.0 } else { KEPT_S };
+        if !doubt::remains(&cells(&found, program)) || !progress.extend(program.seconds(), rest) {
             break;
         }
         round(place, program, index, &mut found, progress);

@@ -29,9 +29,9 @@ impl Progress {
         self.done += seconds;
     }
 
-    /// Takes `seconds` more into the plan, if there is that much to spare.
-    pub(crate) fn extend(&mut self, seconds: f64) -> bool {
-        let fits = seconds <= self.spare;
+    /// Takes `seconds` more into the plan, if that leaves `rest` to spare.
+    pub(crate) fn extend(&mut self, seconds: f64, rest: f64) -> bool {
+        let fits = seconds + rest <= self.spare;
         if fits {
             self.spare -= seconds;
             self.planned += seconds;
