@@ -397,7 +397,6 @@ impl Driver {
         match Token::decode(cqe.user_data) {
             Token::Poll { fd, generation } => {
                 let watch = table.find(fd, generation)?;
-                self.unsure.forget(watch);
                 if !cqe.more() {
                     watch.state.set(watch.state.get() & !ARMED | SETTLED);
                 }
@@ -408,6 +407,7 @@ impl Driver {
                     Err(_) => return Some(Event::Ready(watch, ready::ERR)),
                     Ok(mask) => mask,
                 };
+                self.unsure.told(watch, mask);
                 if !has(watch, ARMED) {
                     self.enqueue(watch);
                 }

@@ -124,7 +124,12 @@ pub(crate) fn uring() -> bool {
 
 /// Whether `fd` is readable within `ms`, as poll(2) sees it.
 pub(crate) fn readable(fd: i32, ms: i32) -> bool {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    polled(fd, libc::POLLIN, ms)
+}
+
+/// Whether poll(2) has something to say of `fd` within `ms`, asked for these events.
+pub(crate) fn polled(fd: i32, events: i16, ms: i32) -> bool {
+    let mut poll = libc::pollfd { fd, events, revents: 0 };
     // SAFETY: one struct, as said.
     unsafe { libc::poll(&raw mut poll, 1, ms) == 1 }
 }

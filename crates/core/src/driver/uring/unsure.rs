@@ -3,7 +3,7 @@
 //! A multishot poll reports each arrival once. A read that did not fill its buffer has mostly taken
 //! all there was, but a unix socket also ends a read where descriptors come along, and only
 //! recvmsg(2), which costs more, says so. So these watches are looked at before the next wait, all by
-//! one poll(2). What the ring reports of them first is as good as a look.
+//! one poll(2). What the ring reports to read first is as good as a look.
 
 use super::poll::{AGAIN, ARMED, MASK_SHIFT, QUEUED, has};
 use crate::driver::glance::{glance, wanted};
@@ -52,6 +52,15 @@ impl Unsure {
             // SAFETY: the bits say on which queue the watch is.
             unsafe { queue.remove(watch) };
             settle(watch);
+        }
+    }
+
+    /// The ring reports `mask` of the watch. It may be that there is room to write, and nothing else
+    /// of what there is.
+    #[inline]
+    pub(super) fn told(&self, watch: &Watch, mask: u32) {
+        if mask & ready::IN != 0 {
+            self.forget(watch);
         }
     }
 
