@@ -10,7 +10,7 @@ use super::watch::{Watch, ready};
 const BATCH: usize = 30;
 
 /// The bits of an interest that poll(2) and epoll know as reports.
-const MASK_BITS: u32 = 0xffff;
+pub(super) const MASK_BITS: u32 = 0xffff;
 
 const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 

@@ -1,6 +1,8 @@
 //! What a watch is to the ring: its state, and the entries that arm and end its poll.
 
 use super::token::Token;
+use crate::driver::glance;
+pub(super) use crate::driver::glance::MASK_BITS;
 use crate::driver::watch::{Watch, ready};
 use crate::uring::Sqe;
 use crate::uring::sqe::{CancelFlags, SqeFlags};
@@ -12,7 +14,6 @@ pub(super) const QUEUED: u32 = 2;
 pub(super) const AGAIN: u32 = 4;
 pub(super) const SETTLED: u32 = 8;
 pub(super) const MASK_SHIFT: u32 = 8;
-pub(super) const MASK_BITS: u32 = 0xffff;
 
 pub(super) fn has(watch: &Watch, bits: u32) -> bool {
     watch.state.get() & bits != 0
@@ -65,6 +66,6 @@ pub(super) fn cancel_poll(watch: &Watch) -> Sqe {
 /// `RDHUP` it must not stop at a short read.
 pub(super) fn wanted(watch: &Watch, mask: u32) -> u32 {
     let interest = watch.interest.get();
-    let wanted = mask & (interest | ready::ERR | ready::HUP) & MASK_BITS;
+    let wanted = mask & glance::wanted(watch);
     if wanted != 0 && interest & ready::DRAINS != 0 { wanted | mask & ready::RDHUP } else { wanted }
 }
